@@ -1,0 +1,1 @@
+"""What it was worth: suites, paired trials, statistics and reports."""

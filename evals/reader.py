@@ -1,0 +1,89 @@
+"""Reads the digest of a prompt the way any reader could: tables of earlier calls, and lists, by the shape of the lines.
+
+Only the grammar of the digest is known here, no tool and no task, so each scripted policy can use it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+BLOCK = re.compile(r"^\[satchel (\S+)[^\n]*\]\n(.*?)^\[/satchel \1\]", re.DOTALL | re.MULTILINE)
+HEADER = re.compile(r"@ (?P<tool>[^(]+)\((?P<args>[^)]*)\)\S* -> (?P<rest>.*)")
+LISTING = re.compile(r"(?P<count>\d+) values?(?:, \d+ above)?(?:; rest: ?(?P<rest>.*))?")
+HANDLES = re.compile(r"(?:\s*\bres:[0-9a-z]{4,32})+$")
+CELL = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^,"]*)\s*(?:,|$)')
+QUOTED_KEY = re.compile(r'((?:"(?:[^"\\]|\\.)*"|[^":])*):(?: |$)')
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One earlier call in a table: its tool, its arguments as texts, and the columns of its result as texts."""
+
+    tool: str
+    args: tuple[str, ...]
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list that an earlier call gave: how many values it had, and those that stand nowhere else in the digest."""
+
+    tool: str
+    count: int
+    rest: tuple[str, ...]
+
+
+@lru_cache(maxsize=64)
+def digests(text: str) -> tuple[Row | Listing, ...]:
+    """All rows and lists in the digest blocks of a message, in order; missing values are left out of `columns`."""
+    return tuple(part for block in BLOCK.finditer(text) for part in _block(block[2]))
+
+
+def _block(body: str) -> Iterator[Row | Listing]:
+    header: tuple[str, list[str]] | None = None
+    for raw in body.splitlines():
+        line = HANDLES.sub("", raw)
+        if match := HEADER.fullmatch(line):
+            found = LISTING.fullmatch(match["rest"])
+            if found:
+                yield Listing(_plain(match["tool"]), int(found["count"]), _cells(found["rest"] or ""))
+            header = None if found else (_plain(match["tool"]), _split(match["rest"].removeprefix("[] ")))
+        elif header and (row := _row(*header, line)):
+            yield row
+
+
+def _row(tool: str, columns: list[str], line: str) -> Row | None:
+    match = QUOTED_KEY.match(line)
+    if not match:
+        return None
+    values = iter(_split(line[match.end() :]))
+    found = {}
+    for column in columns:
+        name, fixed, value = column.partition("=")
+        cell = value if fixed else next(values, "-")
+        if cell != "-":
+            found[_plain(name)] = _plain(cell)
+    return Row(tool, _cells(match[1]), found)
+
+
+def _split(text: str) -> list[str]:
+    """Raw cells of a line, still quoted."""
+    return [match[1].strip() for match in CELL.finditer(text) if match[0]]
+
+
+def _cells(text: str) -> tuple[str, ...]:
+    return tuple(map(_plain, _split(text)))
+
+
+def _plain(cell: str) -> str:
+    """The value of a cell: a JSON string is decoded, anything else stands for itself."""
+    if not cell.startswith('"'):
+        return cell
+    try:
+        return str(json.loads(cell))
+    except ValueError:
+        return cell

@@ -1,0 +1,149 @@
+"""A comparison as a page and as Markdown: the verdict first, then the table, then the ratios and the charts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from satchel.evals.chart import HEIGHT, LEFT, RIGHT, TOP, WIDTH, panels
+from satchel.memory.records import Json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import jinja2
+
+    from satchel.evals.compare import Result
+
+BASE = "stateless"
+"""The column that dollars are relative to; its own dollars are 1."""
+
+NONE = "unknown"
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+Shown = Callable[[Mapping[str, Json]], str]
+"""A figure of a mode or a comparison, as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One measure: its name and a text for each column."""
+
+    name: str
+    cells: tuple[str, ...]
+
+
+def write_report(result: Result | Mapping[str, Json], out: Path) -> None:
+    """Write `result.json`, `report.html` and `report.md` into the folder `out`, which is made if need be."""
+    data = result if isinstance(result, Mapping) else result.to_json()
+    out.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "result.json": json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "report.html": render_html(data),
+        "report.md": render_markdown(data),
+    }
+    for name, text in texts.items():
+        (out / name).write_text(text, encoding="utf-8")
+
+
+def render_html(data: Mapping[str, Json]) -> str:
+    """The page: one self-contained file, which loads nothing and runs nothing."""
+    style = (files("satchel.evals") / "templates" / "report.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    charts = panels(data["trials"], list(data["modes"]))
+    size = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT, "top": TOP}
+    return _environment().get_template("report.html.jinja").render(
+        **_view(data), style=style, digest=digest, charts=charts, size=size
+    )  # fmt: skip
+
+
+def render_markdown(data: Mapping[str, Json]) -> str:
+    """The same figures as Markdown."""
+    return _environment().get_template("report.md.jinja").render(**_view(data))
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2  # noqa: PLC0415 - 60 ms that only a report needs
+
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("satchel.evals", "templates"),
+        autoescape=jinja2.select_autoescape(("html.jinja", "html")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _view(data: Mapping[str, Json]) -> dict[str, Json]:
+    modes, others = list(data["modes"]), list(data["comparisons"])
+    return {
+        "data": data,
+        "seeds": len(data["seeds"]),
+        "modes": modes,
+        "others": others,
+        "table": table(data),
+        "ratios": ratios(data),
+        "notes": [data["comparisons"][mode]["verdict"]["text"] for mode in others[1:]],
+    }
+
+
+def table(data: Mapping[str, Json]) -> list[Line]:
+    """The ledger: one line a measure, one column a mode; means per trial, dollars relative to the baseline."""
+    modes = list(data["modes"].values())
+    measures: list[tuple[str, Shown]] = [
+        ("success", lambda m: f"{m['success_mean']:.3f}{_between(m['success_ci'], 3)}"),
+        ("input tokens", lambda m: _each(m, "input_tokens")),
+        ("of which cached prefix", lambda m: _each(m, "cached_tokens")),
+        ("output tokens", lambda m: _each(m, "output_tokens")),
+        ("largest prompt", lambda m: f"{m['peak_tokens']:,}"),
+        ("model calls", lambda m: _each(m, "model_calls", 1)),
+        ("tool calls", lambda m: _each(m, "tool_calls", 1)),
+        ("repeated tool calls", lambda m: _each(m, "repeated_tool_calls", 1)),
+        ("folds", lambda m: _each(m, "folds", 1)),
+        *((f"dollars at {row}", _relative(data["modes"][BASE]["usd"][row], row)) for row in data["prices"]),
+        ("bytes in the store", lambda m: _each(m, "store_bytes")),
+        ("seconds", lambda m: _each(m, "seconds", 2)),
+        ("outcomes", lambda m: ", ".join(f"{name} {n}" for name, n in m["outcomes"].items())),
+    ]
+    return [Line(name, tuple(show(mode) for mode in modes)) for name, show in measures]
+
+
+def ratios(data: Mapping[str, Json]) -> list[Line]:
+    """Each compared mode against the baseline, paired by seed, with 95 % intervals."""
+    every = list(data["comparisons"].values())
+    measures: list[tuple[str, Shown]] = [
+        ("success difference", lambda c: _signed(c["success_diff"], c["ci"]["success_diff"])),
+        ("input tokens", lambda c: _times(c["token_ratio"], c["ci"]["token_ratio"])),
+        *((f"dollars at {row}", _usd(row)) for row in data["prices"]),
+    ]
+    return [Line(name, tuple(show(c) for c in every)) for name, show in measures]
+
+
+def _usd(row: str) -> Shown:
+    return lambda c: _times(c["usd_ratio"][row], c["ci"]["usd_ratio"][row])
+
+
+def _relative(base: float | None, row: str) -> Shown:
+    return lambda m: _times(None if not base or m["usd"][row] is None else m["usd"][row] / base, None)
+
+
+def _each(mode: Mapping[str, Json], name: str, digits: int = 0) -> str:
+    return f"{mode[name] / mode['trials']:,.{digits}f}"
+
+
+def _times(value: float | None, interval: list[float] | None) -> str:
+    return NONE if value is None else f"{value:.3f}{TIMES}{_between(interval, 3)}"
+
+
+def _signed(value: float | None, interval: list[float] | None) -> str:
+    return NONE if value is None else f"{value:+.3f}{_between(interval, 3, '+')}"
+
+
+def _between(interval: list[float] | None, digits: int, sign: str = "") -> str:
+    return f" ({interval[0]:{sign}.{digits}f} to {interval[1]:{sign}.{digits}f})" if interval else ""

@@ -1,0 +1,123 @@
+"""From paired trials to a verdict: success first, then dollars with the cached prefix billed, then tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from satchel.evals.statistics import Estimate, difference, ratio
+
+if TYPE_CHECKING:
+    from satchel.evals.trial import Trial
+    from satchel.memory.records import Json
+
+BASELINE = "stateless"
+"""The mode that every other one is measured against."""
+
+MINIMUM = 5
+"""Seeds below which no verdict is given."""
+
+TOLERANCE = 0.01
+"""Success that may be lost, and the share of dollars that counts as no difference."""
+
+Code = Literal["saves", "costs_more", "no_difference", "loses_success", "too_few"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One mode against the baseline, paired by seed; each figure with its 95 % interval."""
+
+    mode: str
+    seeds: int
+    success: tuple[float, float]
+    success_diff: Estimate
+    token_ratio: Estimate
+    usd_ratio: Mapping[str, Estimate]
+
+    @property
+    def code(self) -> Code:
+        """The verdict. Dollars are those of the first price row; a saving needs the whole interval below 1."""
+        usd = next(iter(self.usd_ratio.values()))
+        if self.seeds < MINIMUM:
+            return "too_few"
+        if self.success_diff.value is None or self.success_diff.value < -TOLERANCE:
+            return "loses_success"
+        if usd.value is None or usd.low is None or usd.high is None or abs(usd.value - 1) < TOLERANCE:
+            return "no_difference"
+        return "saves" if usd.high < 1 else "costs_more" if usd.low > 1 else "no_difference"
+
+    @property
+    def text(self) -> str:
+        """The verdict as one plain sentence, with success, tokens and dollars."""
+        row, usd = next(iter(self.usd_ratio.items()))
+        dollars = f"{_change(usd, 'dollars')} at {row} with the cached prefix billed"
+        sent = _change(self.token_ratio, "input tokens")
+        score = f"success {self.success[0]:.3f} against {self.success[1]:.3f}"
+        fewer = self.token_ratio.value is not None and self.token_ratio.value < 1
+        match self.code:
+            case "too_few":
+                few = f"Too few seeds for a verdict on {self.mode} ({self.seeds} of at least {MINIMUM})"
+                return f"{few}: {dollars}, {sent}, {score}."
+            case "loses_success":
+                return f"{self.mode} loses success ({score}), so no saving is claimed: {dollars}, {sent}."
+            case "saves":
+                return f"{self.mode} saves: {dollars}, {sent}, {score}."
+            case "costs_more":
+                joint = "although it sends" if fewer else "and"
+                return f"{self.mode} costs more: {dollars}, {joint} {sent}, {score}."
+        if usd.value is None:
+            return f"No verdict on dollars: the price of {row} is unknown; {self.mode} sends {sent}, {score}."
+        return f"{self.mode} makes no clear difference in dollars: {dollars}, {sent}, {score}."
+
+    def to_json(self) -> dict[str, Json]:
+        """The comparison as it stands in result.json."""
+        return {
+            "against": BASELINE,
+            "seeds": self.seeds,
+            "success_diff": self.success_diff.value,
+            "token_ratio": self.token_ratio.value,
+            "usd_ratio": {name: e.value for name, e in self.usd_ratio.items()},
+            "ci": {
+                "success_diff": bounds(self.success_diff),
+                "token_ratio": bounds(self.token_ratio),
+                "usd_ratio": {name: bounds(e) for name, e in self.usd_ratio.items()},
+            },
+            "verdict": {"code": self.code, "text": self.text},
+        }
+
+
+def bounds(estimate: Estimate) -> list[float] | None:
+    """The interval as two numbers, or None if there is none."""
+    return None if estimate.low is None or estimate.high is None else [estimate.low, estimate.high]
+
+
+def compare_pairs(ours: Sequence[Trial], theirs: Sequence[Trial]) -> Comparison:
+    """A mode's trials against the baseline's, over the seeds that both have."""
+    base = {t.seed: t for t in theirs}
+    pairs = [(t, base[t.seed]) for t in ours if t.seed in base]
+    a, b = [p[0] for p in pairs], [p[1] for p in pairs]
+    return Comparison(
+        mode=ours[0].mode,
+        seeds=len(pairs),
+        success=(_mean(a), _mean(b)),
+        success_diff=difference([t.success for t in a], [t.success for t in b]),
+        token_ratio=ratio([t.input_tokens for t in a], [t.input_tokens for t in b]),
+        usd_ratio={row: ratio([t.usd[row] for t in a], [t.usd[row] for t in b]) for row in ours[0].usd},
+    )
+
+
+def _mean(trials: Sequence[Trial]) -> float:
+    return sum(t.success for t in trials) / len(trials) if trials else 0.0
+
+
+def _change(estimate: Estimate, what: str) -> str:
+    """A ratio in words: `38.2 % fewer input tokens (95 % interval 37.0 to 39.4)`."""
+    if estimate.value is None:
+        return f"unknown {what}"
+    less = estimate.value < 1
+    word = f"{100 * abs(1 - estimate.value):.0f} % {'fewer' if less else 'more'} {what}"
+    if estimate.low is None or estimate.high is None:
+        return word
+    ends = sorted(100 * (1 - end if less else end - 1) for end in (estimate.low, estimate.high))
+    return f"{word} (95 % interval {ends[0]:.0f} to {ends[1]:.0f})"

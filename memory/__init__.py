@@ -1,0 +1,30 @@
+"""What is kept: records, codec, log, store backends, the embedded server and results."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from satchel.memory.log import Log, read_log, text_of
+    from satchel.memory.memory_store import MemoryStore
+    from satchel.memory.open import open_store
+    from satchel.memory.store import Store, ThreadId
+
+__all__ = ["Log", "MemoryStore", "Store", "ThreadId", "open_store", "read_log", "text_of"]
+
+_ROOMS = {
+    "Log": "log",
+    "MemoryStore": "memory_store",
+    "Store": "store",
+    "ThreadId": "store",
+    "open_store": "open",
+    "read_log": "log",
+    "text_of": "log",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return getattr(import_module(f"satchel.memory.{_ROOMS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,79 @@
+"""The one tree of Satchel's errors: each names the thing that is wrong and the way out.
+
+SatchelError
+├── ConfigError            a wrong name, value or combination; raised when an object is built
+│   └── PromptTooLarge     system text and tool schemas alone do not fit under the ceiling
+├── StoreError             the store cannot keep its promise
+│   ├── StoreUnreachable   no answer, or no server could be started
+│   ├── StoreUnsafe        it answers, but may lose data (an eviction policy, a read-only replica, a full disk)
+│   ├── DamagedEntry       bytes that are not what we wrote
+│   ├── ThreadBusy         another executor holds the thread's lease
+│   ├── LeaseLost          our lease was taken over; the write was refused
+│   └── ThreadNotFound     no such thread
+├── UnknownHandle          a handle that does not resolve in this thread
+├── ModelError             the model could not be called, or its answer could not be read
+├── BudgetExceeded         only with on_budget="raise"; carries the result
+└── TraceError             a malformed line of a trace file, with file and line number
+"""
+
+from __future__ import annotations
+
+
+class SatchelError(Exception):
+    """Root of every error that Satchel raises on purpose."""
+
+
+class ConfigError(SatchelError):
+    """A wrong name, value or combination of settings."""
+
+
+class PromptTooLarge(ConfigError):
+    """What cannot be left out of a prompt does not fit under its ceiling."""
+
+
+class StoreError(SatchelError):
+    """The store cannot keep its promise."""
+
+
+class StoreUnreachable(StoreError):
+    """The store gives no answer, or no server could be started."""
+
+
+class StoreUnsafe(StoreError):
+    """The store answers but would lose data."""
+
+
+class DamagedEntry(StoreError):
+    """Bytes that are not what we wrote: truncated, altered, or somebody else's."""
+
+
+class ThreadBusy(StoreError):
+    """Another executor holds the thread's lease."""
+
+
+class LeaseLost(StoreError):
+    """The lease was taken over by another executor; the write was refused."""
+
+
+class ThreadNotFound(StoreError):
+    """The store holds no such thread."""
+
+
+class UnknownHandle(SatchelError):
+    """A handle that does not resolve in this thread."""
+
+
+class ModelError(SatchelError):
+    """The model could not be called, or its answer could not be read."""
+
+
+class BudgetExceeded(SatchelError):
+    """A budget stopped the run and `on_budget="raise"` was asked for; `result` holds what was found."""
+
+    def __init__(self, message: str, result: object = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class TraceError(SatchelError):
+    """A malformed line of a trace file."""

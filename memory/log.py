@@ -1,0 +1,180 @@
+"""A thread's log in the hands of its one writer: what is loaded, appended under a lease, and found by operation."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from satchel.memory import handles
+from satchel.memory.codec import decode_entry, encode_settled, settle
+from satchel.memory.errors import DamagedEntry, LeaseLost, StoreError, ThreadNotFound, UnknownHandle
+from satchel.memory.normalise import text as storable
+from satchel.memory.records import Call, Entry, Opened, Page, Reply, Result, Said
+from satchel.memory.sentences import absent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from satchel.memory.records import Json, Record
+    from satchel.memory.store import Lease, Store, ThreadId
+
+BEATS = 3
+"""Renewals of the lease within its time to live."""
+
+
+class Log:
+    """The log of one thread, open for writing: `entries` are those from the mark on, and the first.
+
+    Made by `Log.open`. Appends are in order and all or nothing; a cancelled one still completes, in the background.
+    """
+
+    def __init__(self, store: Store, lease: Lease, ttl: float) -> None:
+        self.store = store
+        self.thread = lease.thread
+        self.entries: list[Entry] = []
+        self.length = 0
+        self.salt = b""
+        self._lease = lease
+        self._ttl = ttl
+        self._ops: dict[str, list[Entry]] = {}
+        self._loaded: dict[int, Entry] = {}
+        self._order = asyncio.Lock()
+        self._fault: LeaseLost | None = None
+        self._heart: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, store: Store, thread: ThreadId, *, ttl: float = 10.0, salt: bytes | None = None) -> Log:
+        """Take the thread's lease for `ttl` seconds at a time and load what is there; a new thread begins with `salt`.
+
+        Raises `ThreadBusy` while another executor holds it, `DamagedEntry`, `StoreUnreachable`.
+        """
+        log = cls(store, await store.acquire(thread, ttl=ttl), ttl)
+        try:
+            log._heart = asyncio.create_task(log._beat(), name=f"lease of {thread.name}")
+            await log._load(salt)
+        except BaseException:
+            await log.close()
+            raise
+        return log
+
+    def find(self, op: str) -> list[Entry]:
+        """The loaded entries that an operation wrote, in order."""
+        return list(self._ops.get(storable(op), ()))
+
+    async def append(self, op: str, records: Sequence[Record], mark: int | None = None) -> list[Entry]:
+        """Write the records of one operation in one commit, or return what the operation has written before.
+
+        `mark`, if given, is where the next reader starts. The entries hold the records as they will be read back.
+        Raises `LeaseLost` if another executor has taken the thread, `StoreError` for what cannot be stored.
+        """
+        task = asyncio.ensure_future(self._append(storable(op), records, mark))
+        task.add_done_callback(_seen)
+        return await asyncio.shield(task)
+
+    async def text(self, ref: str) -> str:
+        """The whole text behind a handle of this thread; `UnknownHandle` if there is none."""
+        seq = handles.seq(self.salt, ref)
+        entry = self._loaded.get(seq)
+        if entry is None and seq < self.length:
+            entry = _decoded(await self.store.read(self.thread, seq, seq + 1), seq)[0]
+        text = None if entry is None else text_of(entry.record)
+        if text is None:
+            raise UnknownHandle(f"{ref} names nothing in this thread; use a handle that stands in the prompt")
+        return text
+
+    async def close(self) -> None:
+        """Finish what is being written, and give the lease back."""
+        async with self._order:
+            if self._heart is not None:
+                self._heart.cancel()
+                with suppress(asyncio.CancelledError):
+                    await self._heart
+            await self.store.release(self._lease)
+
+    async def _load(self, salt: bytes | None) -> None:
+        head = await self.store.head(self.thread)
+        if head is None:
+            fresh = salt if salt is not None else handles.salt_for(self.thread, None)
+            await self._append("open", [Opened(salt=fresh.hex())], None)
+        else:
+            self.length = head.length
+            start = max(1, head.mark)
+            self._take(_decoded(await self.store.read(self.thread, 0, 1), 0))
+            self._take(_decoded(await self.store.read(self.thread, start, head.length), start))
+        self.salt = _salt(self.entries)
+
+    async def _append(self, op: str, records: Sequence[Record], mark: int | None) -> list[Entry]:
+        async with self._order:
+            if held := self.find(op):
+                return held
+            if self._fault is not None:
+                raise self._fault
+            settled = [settle(record) for record in records]
+            data = [encode_settled(record, op) for record in settled]
+            length = await self.store.append(self._lease, op=op, expected=self.length, entries=data, mark=mark)
+            if length != self.length + len(data):
+                raise LeaseLost(f"thread {self.thread.name!r} holds another {op!r}; resume the thread to go on")
+            entries = [Entry(self.length + n, op, record) for n, record in enumerate(settled)]
+            self.length = length
+            self._take(entries)
+            return entries
+
+    def _take(self, entries: Sequence[Entry]) -> None:
+        self.entries += entries
+        for entry in entries:
+            self._loaded[entry.seq] = entry
+            self._ops.setdefault(entry.op, []).append(entry)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._ttl / BEATS)
+            try:
+                await self.store.renew(self._lease, ttl=self._ttl)
+            except LeaseLost as error:
+                self._fault = error
+                return
+            except StoreError:
+                continue  # the next beat may reach it; if the lease is lost meanwhile, the store refuses our writes
+
+
+async def read_log(store: Store, thread: ThreadId) -> list[Entry]:
+    """All entries of a thread, without its lease; `ThreadNotFound` if there is none."""
+    head = await store.head(thread)
+    if head is None:
+        raise ThreadNotFound(absent(thread))
+    return _decoded(await store.read(thread, 0, head.length), 0)
+
+
+def text_of(record: Record) -> str | None:
+    """The text behind a record's handle; None for a record that has none."""
+    if isinstance(record, Call):
+        return compact(record.args)
+    return record.text if isinstance(record, (Said, Reply, Result, Page)) else None
+
+
+def compact(value: Json) -> str:
+    """A JSON value in its shortest canonical form; a text that stands in place of arguments as it is."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _decoded(data: Sequence[bytes], start: int) -> list[Entry]:
+    return [decode_entry(entry, start + n) for n, entry in enumerate(data)]
+
+
+def _salt(entries: Sequence[Entry]) -> bytes:
+    first = entries[0].record
+    if not isinstance(first, Opened):
+        raise DamagedEntry("entry 0 does not open a thread; restore the store, or remove the thread")
+    try:
+        return bytes.fromhex(first.salt)
+    except ValueError as error:
+        raise DamagedEntry("entry 0 holds no salt; restore the store, or remove the thread") from error
+
+
+def _seen(task: asyncio.Task[list[Entry]]) -> None:
+    if not task.cancelled():
+        task.exception()  # an append whose caller was cancelled fails unheard

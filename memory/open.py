@@ -1,0 +1,67 @@
+"""From an address to a store: one row for each scheme."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from satchel.memory.errors import ConfigError
+from satchel.memory.redis_errors import public
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from satchel.memory.store import Store
+
+
+async def open_store(url: str | None = None) -> Store:
+    """The store at an address; None is the embedded server of the user's data directory.
+
+    Raises `ConfigError` for an unknown scheme, `StoreUnreachable`, `StoreUnsafe`.
+    """
+    if url is None:
+        return await _embedded()
+    scheme = url.partition("://")[0]
+    if scheme not in SCHEMES:
+        known = ", ".join(f"{name}://" for name in SCHEMES)
+        raise ConfigError(
+            f"{public(url)!r} is not the address of a store; known are {known}, or none for the embedded one"
+        )
+    return await SCHEMES[scheme](url)
+
+
+async def _embedded() -> Store:
+    from satchel.memory.embedded import attach, default_home  # noqa: PLC0415 - loaded only when used
+    from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above, 130 ms
+
+    server = await attach(default_home() / "server")
+    return ServerStore(server.url, server=server)
+
+
+async def _server(url: str) -> Store:
+    from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
+
+    store = ServerStore(url)
+    try:
+        await store.check()
+    except BaseException:
+        await store.aclose()
+        raise
+    return store
+
+
+async def _memory(url: str) -> Store:
+    from satchel.memory.memory_store import MemoryStore  # noqa: PLC0415 - as above
+
+    if url != MemoryStore.url:
+        raise ConfigError(
+            f"{url!r}: the store in memory has no name; write {MemoryStore.url}, or pass one MemoryStore on"
+        )
+    return MemoryStore()
+
+
+SCHEMES: Mapping[str, Callable[[str], Awaitable[Store]]] = {
+    "redis": _server,
+    "rediss": _server,
+    "unix": _server,
+    "memory": _memory,
+}

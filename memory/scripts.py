@@ -1,0 +1,75 @@
+"""The Lua scripts of the Redis protocol backend; each is one atomic step over the keys of one thread.
+
+The log is one hash: field `0`, `1`, ... for the entries, and beside them the head: `n` length, `o` last operation,
+`t` token (fence counter, `-`, nonce; the nonce is empty when nobody holds the thread), `m` mark. One hash, so that a
+commit is one HSET in the append-only file. The lease is a key of its own, because it expires: token, tab, holder.
+"""
+
+from __future__ import annotations
+
+ACQUIRE = """
+-- KEYS log, lease    ARGV nonce, ttl in ms, holder, token of a holder that is known to be dead (or empty)
+local held = redis.call('GET', KEYS[2])
+local token = redis.call('HGET', KEYS[1], 't') or ''
+local n = redis.call('HGET', KEYS[1], 'n') or '0'
+if held then
+  local owner = string.match(held, '^[^\\t]*')
+  if owner == token and string.match(token, '%-(.*)$') == ARGV[1] then return {'ok', token, n} end
+  if owner ~= ARGV[4] then return {'busy', held, redis.call('PTTL', KEYS[2])} end
+end
+token = string.format('%d-%s', tonumber(string.match(token, '^%d+') or '0') + 1, ARGV[1])
+redis.call('HSET', KEYS[1], 't', token)
+redis.call('SET', KEYS[2], token .. '\\t' .. ARGV[3], 'PX', ARGV[2])
+return {'ok', token, n}
+"""
+
+RENEW = """
+-- KEYS log, lease    ARGV token, ttl in ms, holder
+if redis.call('HGET', KEYS[1], 't') ~= ARGV[1] then return 0 end
+if redis.call('PEXPIRE', KEYS[2], ARGV[2]) == 0 then
+  redis.call('SET', KEYS[2], ARGV[1] .. '\\t' .. ARGV[3], 'PX', ARGV[2])
+end
+return 1
+"""
+
+RELEASE = """
+-- KEYS log, lease    ARGV token
+if redis.call('HGET', KEYS[1], 't') ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[2])
+if redis.call('HEXISTS', KEYS[1], 'n') == 0 then return redis.call('DEL', KEYS[1]) end
+redis.call('HSET', KEYS[1], 't', string.match(ARGV[1], '^%d+') .. '-')
+return 1
+"""
+
+APPEND = """
+-- KEYS log    ARGV token, operation, operation before (or empty), expected length, mark (or empty), entries
+local head = redis.call('HMGET', KEYS[1], 't', 'o', 'n')
+local n = head[3] or '0'
+if head[1] ~= ARGV[1] then return {'lost', n} end
+if head[2] == ARGV[2] then return {'ok', n} end
+if n ~= ARGV[4] or (ARGV[3] ~= '' and head[2] ~= ARGV[3]) then return {'moved', n} end
+local set = {}
+for i = 6, #ARGV do
+  set[#set + 1] = string.format('%d', n + i - 6)
+  set[#set + 1] = ARGV[i]
+end
+n = string.format('%d', n + #ARGV - 5)
+set[#set + 1] = 'n'
+set[#set + 1] = n
+set[#set + 1] = 'o'
+set[#set + 1] = ARGV[2]
+if ARGV[5] ~= '' then
+  set[#set + 1] = 'm'
+  set[#set + 1] = ARGV[5]
+end
+redis.call('HSET', KEYS[1], unpack(set))
+return {'ok', n}
+"""
+
+DELETE = """
+-- KEYS log, lease, cursor    ARGV token
+if redis.call('HGET', KEYS[1], 't') ~= ARGV[1] then return 'lost' end
+local had = redis.call('HEXISTS', KEYS[1], 'n')
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3])
+return had == 1 and 'ok' or 'absent'
+"""

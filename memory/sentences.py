@@ -1,0 +1,36 @@
+"""What the stores say when they refuse: one sentence for each error, with the way out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from satchel.memory.store import ThreadId
+
+
+def busy(thread: ThreadId, holder: str, left: float) -> str:
+    """The sentence of `ThreadBusy`; `left` is in seconds."""
+    return (
+        f"thread {thread.name!r} is held by {holder} for up to {max(left, 0):.1f} s more; "
+        "wait for it, or use another thread"
+    )
+
+
+def lost(thread: ThreadId) -> str:
+    """The sentence of `LeaseLost` for a token that is not the newest."""
+    return (
+        f"thread {thread.name!r} was taken over by another executor, the write was refused; resume the thread to go on"
+    )
+
+
+def moved(thread: ThreadId, length: int, expected: int) -> str:
+    """The sentence of `LeaseLost` for a log that is not as long as its writer knows."""
+    return (
+        f"thread {thread.name!r} has {length} entries where its writer knows {expected}, the write was refused; "
+        "resume the thread to go on"
+    )
+
+
+def absent(thread: ThreadId) -> str:
+    """The sentence of `ThreadNotFound`."""
+    return f"there is no thread {thread.name!r} of tenant {thread.tenant!r}; `satchel threads ls` lists them"

@@ -1,0 +1,1 @@
+"""What is done: agent, graph, mode, budget, tools, models and prices."""

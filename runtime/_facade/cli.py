@@ -1,0 +1,261 @@
+"""The command line `satchel`. Commands import what they need inside, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+
+    from satchel.memory.store import Store
+    from satchel.runtime.agent import Agent
+    from satchel.runtime.events import Event
+
+app = typer.Typer(
+    name="satchel",
+    help="An agent runtime that packs light: persistent state, bounded prompts, and an honest bill.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+threads = typer.Typer(help="List, show and remove stored threads.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(threads, name="threads")
+
+AgentAt = Annotated[str | None, typer.Option("--agent", metavar="MODULE:ATTR", help="An Agent to import.")]
+Model = Annotated[str | None, typer.Option(help="provider:model, or sim:echo, which needs no key.")]
+ModeName = Annotated[str | None, typer.Option("--mode", help="stateful, stateless, window or mask.")]
+Limits = Annotated[str | None, typer.Option("--budget", metavar="NAME=N,...", help="For example steps=40,usd=0.5.")]
+Limit = Annotated[
+    str | None, typer.Option("--context-limit", metavar="N|+N", help="Tokens, everything counted; +N: beyond the fixed surface.")
+]
+StoreAt = Annotated[str | None, typer.Option("--store", metavar="URL", help="redis://, rediss://, unix://, memory://.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+@app.command()
+def run(
+    task: str,
+    agent: AgentAt = None,
+    model: Model = None,
+    mode: ModeName = None,
+    thread: Annotated[str | None, typer.Option(help="The thread to run on; a new one if not given.")] = None,
+    budget: Limits = None,
+    context_limit: Limit = None,
+    store: StoreAt = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give an agent a task and drive it to an outcome."""
+    made = _agent(agent, model=model, mode=mode, budget=budget, context_limit=context_limit, store=store)
+    _follow(made, made.astream(task, thread=thread), as_json=as_json)
+
+
+@app.command()
+def resume(
+    thread: str,
+    agent: AgentAt = None,
+    model: Model = None,
+    mode: ModeName = None,
+    add_budget: Annotated[str | None, typer.Option(metavar="NAME=N,...", help="Raise the run's limits.")] = None,
+    context_limit: Limit = None,
+    store: StoreAt = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a thread after a crash, a pause or a budget stop."""
+    from satchel.runtime.budget import Budget
+
+    made = _agent(agent, model=model, mode=mode, context_limit=context_limit, store=store)
+    more = Budget.parse(add_budget) if add_budget else None
+    _follow(made, made.astream_resume(thread, add_budget=more), as_json=as_json)
+
+
+@app.command()
+def suites(as_json: AsJson = False) -> None:
+    """List the task families that `compare` runs."""
+    from satchel import console
+    from satchel.evals.suite import SUITES
+
+    if as_json:
+        console.document([{"name": s.name, "summary": s.summary, "context_limit": s.context_limit} for s in SUITES.values()])
+        return
+    for suite in SUITES.values():
+        console.out(f"{suite.name:24} {suite.summary}")
+
+
+@app.command()
+def compare(
+    suite: str,
+    modes: Annotated[str, typer.Option(help="Modes to pair with stateless, by seed.")] = "stateful,stateless",
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 20,
+    prices: Annotated[str | None, typer.Option(metavar="ROW,...", help="Price rows, for example c=.10,w=1.25,gpt-5.")] = None,
+    context_limit: Limit = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.html, report.md and result.json.")] = None,
+    store: StoreAt = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a task family in several modes, paired by seed, and say what state saves, or costs."""
+    from satchel import console, pairing
+
+    result = _wait(
+        pairing.compare(suite, modes, seeds, prices, context_limit, out, lambda: _store(store), quiet=as_json)
+    )
+    if as_json:
+        console.document(result.to_json())
+    else:
+        pairing.tell(result, out)
+
+
+@app.command()
+def replay(
+    traces: Annotated[list[Path], typer.Argument(metavar="TRACE...", help="Trace files: .jsonl or .jsonl.gz.")],
+    context_limit: Annotated[str, typer.Option("--context-limit", metavar="N|+N", help="Tokens; +N: beyond the fixed surface.")],
+    prompts: Annotated[Path, typer.Option(metavar="OUT", help="Where the prompts go, as JSON lines (.gz: gzip).")],
+    mode: Annotated[str, typer.Option("--mode")] = "stateful",
+    vault: Annotated[Path | None, typer.Option(metavar="OUT", help="Where the texts behind the handles go.")] = None,
+    prices: Annotated[str, typer.Option(metavar="ROW", help="The price row that folds are timed by.")] = "c=.10,w=1.25",
+    as_json: AsJson = False,
+) -> None:
+    """Run the context engine over recorded trajectories and write what would have been sent."""
+    from satchel import console
+    from satchel.evals.replay import Replay, replay_files
+    from satchel.runtime.context.controller import Rates
+    from satchel.runtime.mode import mode as mode_named
+    from satchel.runtime.prices import row
+
+    settings = Replay(mode_named(mode), context_limit, Rates(*row(prices).rates))
+    total = replay_files(settings, traces, prompts, vault)
+    if as_json:
+        console.document(total)
+    else:
+        console.say("{trajectories} trajectories, {calls} prompts, {tokens:,} tokens in, {folds} folds".format(**total))
+
+
+@threads.command("ls")
+def ls(store: StoreAt = None, as_json: AsJson = False) -> None:
+    """List the stored threads."""
+    from satchel import console, shelf
+
+    rows = _wait(shelf.rows(lambda: _store(store)))
+    if as_json:
+        console.document(rows)
+        return
+    for row in rows:
+        console.out(f"{row['thread']:32} {row['entries']:>7} entries {row['bytes']:>12,} bytes")
+
+
+@threads.command()
+def show(thread: str, store: StoreAt = None, as_json: AsJson = False) -> None:
+    """Print a thread's log."""
+    from satchel import console, shelf
+
+    entries = _wait(shelf.entries(lambda: _store(store), thread))
+    if as_json:
+        console.document(entries)
+        return
+    for entry in entries:
+        console.out(shelf.line(entry))
+
+
+@threads.command()
+def rm(thread: str, store: StoreAt = None) -> None:
+    """Remove a thread and everything it holds."""
+    from satchel import console, shelf
+
+    _wait(shelf.remove(lambda: _store(store), thread))
+    console.say(f"removed {thread}")
+
+
+def _agent(at: str | None, *, model: str | None, budget: str | None = None, **changes: Any) -> Agent:
+    """The agent that was asked for, with what the command line changes about it."""
+    from satchel.memory.errors import ConfigError
+    from satchel.runtime.agent import Agent
+    from satchel.runtime.budget import Budget
+
+    given = {name: value for name, value in changes.items() if value is not None}
+    if budget is not None:
+        given["budget"] = Budget.parse(budget)
+    if at is None:
+        if model is None:
+            raise ConfigError("name an agent with --agent module:attr, or a model with --model (sim:echo needs no key)")
+        return Agent(model, **given)
+    found = _load(at)
+    if not isinstance(found, Agent):
+        raise ConfigError(f"{at} is a {type(found).__name__}, not an Agent")
+    return found.but(**given, **({"model": model} if model else {}))
+
+
+def _load(at: str) -> object:
+    from importlib import import_module
+
+    from satchel.memory.errors import ConfigError
+
+    module, _, name = at.partition(":")
+    sys.path.insert(0, "")  # as `python -m` does: the user's own module stands in the working directory
+    try:
+        return getattr(import_module(module), name or "agent")
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"--agent {at} cannot be loaded: {error}; write module:attr, as in my_agents:support") from None
+
+
+def _follow(agent: Agent, events: AsyncIterator[Event], *, as_json: bool) -> None:
+    """Print a run's events as they come, then its result, and exit with its code."""
+    from satchel import console
+    from satchel.runtime.events import RunEnded
+
+    async def follow() -> int:
+        async with agent:
+            async for event in events:
+                if isinstance(event, RunEnded):
+                    code = console.result(event.result, as_json=as_json)
+                else:
+                    console.event(event)
+        return code
+
+    raise typer.Exit(_wait(follow()))
+
+
+async def _store(url: str | None) -> Store:
+    from satchel.runtime.stores import open_store
+
+    return await open_store(url)
+
+
+def _wait(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(work)
+
+
+def main() -> int:
+    """Run the command line and return its exit code; an error of ours is one sentence on stderr."""
+    from satchel import console
+
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as end:
+        return end.exit_code
+    except KeyboardInterrupt:
+        console.say("interrupted; what was acknowledged is kept: `satchel resume THREAD` goes on")
+        return console.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last resort: told in one sentence below, or raised again
+        return _explain(error)
+    return console.OK
+
+
+def _explain(error: Exception) -> int:
+    from satchel import console
+
+    if hasattr(error, "format_message"):  # a usage error of the command line's library
+        console.say(f"error: {error.format_message()}")
+        return console.USAGE
+    from satchel.memory.errors import BudgetExceeded, ConfigError, SatchelError
+
+    if not isinstance(error, SatchelError):
+        raise error
+    console.say(f"error: {error}")
+    if isinstance(error, BudgetExceeded):
+        return console.STOPPED
+    return console.USAGE if isinstance(error, ConfigError) else console.FAILED

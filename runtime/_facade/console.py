@@ -1,0 +1,71 @@
+"""What the command line prints and how it exits: results on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from satchel.runtime.events import Event, RunResult
+
+OK, FAILED, USAGE, STOPPED, GATE = 0, 1, 2, 3, 4
+"""Exit codes: fine, failed, wrong usage, stopped by a budget, a gate failed."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+def say(text: str) -> None:
+    """A line of progress or an error, on stderr."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def out(text: str) -> None:
+    """A line of the result, on stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def document(value: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def event(happened: Event) -> None:
+    """A line of progress for an event; its end is told by `result`."""
+    from satchel.runtime.events import PromptSent, ToolFinished, ToolStarted
+
+    match happened:
+        case PromptSent(step=step, tokens=tokens, folded=folded):
+            say(f"step {step + 1}: prompt of {tokens:,} tokens{' after a fold' if folded else ''}")
+        case ToolStarted(name=name, args=args):
+            say(f"  {name}({short(json.dumps(args, ensure_ascii=False))})")
+        case ToolFinished(text=text, error=error):
+            say(f"  {'! ' if error else '= '}{short(text)}")
+
+
+def short(text: str, limit: int = 100) -> str:
+    """The first line of a text, at most `limit` characters, without control characters."""
+    line = "".join(c if c.isprintable() else " " for c in text[: limit + 1])
+    return line if len(line) <= limit else line[:limit] + "..."
+
+
+def result(ended: RunResult, *, as_json: bool) -> int:
+    """Print how a run ended; the exit code that goes with it."""
+    from satchel.runtime.budget import LIMITS
+
+    if as_json:
+        document(asdict(ended))
+    elif ended.output is not None:
+        out(ended.output)
+    usd = "unknown" if ended.usage.usd is None else f"${ended.usage.usd:.4f}"
+    used = ended.usage
+    say(
+        f"{ended.outcome}: thread {ended.thread}, {used.model_calls} model calls, {used.tool_calls} tool calls, "
+        f"{used.input:,} tokens in, {used.output:,} out, cost {usd}" + (f"; {ended.detail}" if ended.detail else "")
+    )
+    if ended.outcome == "done":
+        return OK
+    return STOPPED if ended.outcome in LIMITS or ended.outcome == "paused" else FAILED

@@ -1,0 +1,296 @@
+"""The agent: a model, tools, a mode and a budget, run on threads that a store keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Self, get_args
+
+from satchel.memory.errors import BudgetExceeded, ConfigError, ThreadNotFound
+from satchel.memory.handles import salt_for
+from satchel.memory.log import Log
+from satchel.memory.store import Store, ThreadId
+from satchel.prompts import render
+from satchel.runtime.budget import DEFAULT, LIMITS, Budget
+from satchel.runtime.context.context import fixed
+from satchel.runtime.context.controller import Rates
+from satchel.runtime.context.message import Message
+from satchel.runtime.events import Event, RunEnded, RunResult
+from satchel.runtime.mode import Mode, mode
+from satchel.runtime.models import resolve
+from satchel.runtime.portal import Portal
+from satchel.runtime.prices import find
+from satchel.runtime.session import Session
+from satchel.runtime.spec import OnBudget, Spec, limit
+from satchel.runtime.stores import open_store
+from satchel.runtime.tools import as_tools
+
+if TYPE_CHECKING:
+    from langgraph.graph.state import CompiledStateGraph
+
+    from satchel.runtime.models import Model
+
+STEPS = 10**8
+"""LangGraph's own limit, set above any budget: ours fire first."""
+
+Start = Callable[[Session], Awaitable[None]]
+
+
+class Agent:
+    """An agent.
+
+    Args:
+        model: a LangChain `BaseChatModel`, a `provider:model` string, or a satchel `Model`.
+        tools: typed functions, `@tool`s, LangChain tools.
+        instructions: the system text, the same in every prompt.
+        mode: `stateful`, `stateless`, an ablation's name, or a `Mode`.
+        context_limit: the most tokens a prompt and its reply may have, everything counted (a mode that sends the whole
+            transcript has the model's window instead); `"+N"` is N beyond the system text and tool schemas.
+        reply_tokens: tokens of it reserved for the reply.
+        budget: limits of each run; 40 steps unless another is given.
+        on_budget: `answer` (one reserved last call without tools), `pause`, or `raise`.
+        store: None for the embedded server (or SATCHEL_STORE, REDIS_URL), a URL, or an open `Store`.
+        tenant: whose threads these are.
+        seed: derives the handles of new threads from their names, so that reruns are identical; for evals.
+
+    Raises `ConfigError` for a wrong name or value, and `PromptTooLarge` if the system text and tool schemas alone do
+    not fit under the ceiling.
+    """
+
+    def __init__(
+        self,
+        model: object,
+        tools: Iterable[object] = (),
+        *,
+        instructions: str = "",
+        mode: str | Mode = "stateful",
+        context_limit: int | str = 8_000,
+        reply_tokens: int = 1_024,
+        budget: Budget | None = None,
+        on_budget: OnBudget = "answer",
+        store: str | Store | None = None,
+        tenant: str = "default",
+        seed: int | None = None,
+    ) -> None:
+        self._made = {
+            "model": model, "tools": tuple(tools), "instructions": instructions, "mode": mode,
+            "context_limit": context_limit, "reply_tokens": reply_tokens, "budget": budget, "on_budget": on_budget,
+            "store": store, "tenant": tenant, "seed": seed,
+        }  # fmt: skip
+        self.spec = _spec(
+            resolve(model), self._made["tools"], instructions, mode, context_limit, reply_tokens, budget, on_budget
+        )
+        self._store_at = store
+        self._tenant = tenant
+        self._seed = seed
+        self._stores: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[Store]] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._adopted: dict[str, Session] = {}
+        self._portal: Portal | None = None
+        self._graph: CompiledStateGraph[Any, Any, Any, Any] | None = None
+
+    def but(self, **changes: Any) -> Agent:
+        """The same agent with other arguments."""
+        return Agent(**{**self._made, **changes})
+
+    # ------------------------------------------------------------------ asynchronous
+
+    async def arun(self, task: str, *, thread: str | None = None) -> RunResult:
+        """Give a thread a task and drive it to an outcome; a new thread if none is named."""
+        return await _last(self.astream(task, thread=thread))
+
+    async def aresume(self, thread: str, *, add_budget: Budget | None = None) -> RunResult:
+        """Go on with a thread's last run after a crash, a pause, or a budget stop."""
+        return await _last(self.astream_resume(thread, add_budget=add_budget))
+
+    async def astream(self, task: str, *, thread: str | None = None) -> AsyncIterator[Event]:
+        """The events of `arun`, the last one `RunEnded`."""
+        name = thread or f"t-{uuid.uuid4().hex[:12]}"
+        async with aclosing(self._drive(name, lambda session: _begin(session, task))) as events:
+            async for event in events:
+                yield event
+
+    async def astream_resume(self, thread: str, *, add_budget: Budget | None = None) -> AsyncIterator[Event]:
+        """The events of `aresume`."""
+        if await (await self.store()).head(ThreadId(thread, self._tenant)) is None:
+            raise ThreadNotFound(f"there is no thread {thread!r} to resume; `satchel threads ls` lists those there are")
+        async with aclosing(self._drive(thread, lambda session: _resume(session, add_budget))) as events:
+            async for event in events:
+                yield event
+
+    async def store(self) -> Store:
+        """The agent's store, opened on first use in each event loop."""
+        if isinstance(self._store_at, str | None):
+            loop = asyncio.get_running_loop()
+            if loop not in self._stores:
+                self._stores[loop] = asyncio.ensure_future(open_store(self._store_at))
+            return await self._stores[loop]
+        return self._store_at
+
+    async def aclose(self) -> None:
+        """Close the stores that the agent opened in this event loop."""
+        opened = self._stores.pop(asyncio.get_running_loop(), None)
+        if opened is not None:
+            await (await opened).aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    # ------------------------------------------------------------------ synchronous
+
+    def run(self, task: str, *, thread: str | None = None) -> RunResult:
+        """`arun`, waited for; works inside a running event loop, too."""
+        return self._waiter().call(self.arun(task, thread=thread))
+
+    def resume(self, thread: str, *, add_budget: Budget | None = None) -> RunResult:
+        """`aresume`, waited for."""
+        return self._waiter().call(self.aresume(thread, add_budget=add_budget))
+
+    def stream(self, task: str, *, thread: str | None = None) -> Iterator[Event]:
+        """The events of `run`."""
+        return self._waiter().iterate(self.astream(task, thread=thread))
+
+    def close(self) -> None:
+        """Close what the synchronous calls opened."""
+        if self._portal:
+            self._portal.call(self.aclose())
+            self._portal.stop()
+            self._portal = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _waiter(self) -> Portal:
+        if self._portal is None:
+            self._portal = Portal()
+            weakref.finalize(self, self._portal.stop)
+        return self._portal
+
+    # ------------------------------------------------------------------ the graph
+
+    @property
+    def graph(self) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """The compiled LangGraph graph; takes `{"task": ...}` and a `thread_id`, for embedding and streaming."""
+        if self._graph is None:
+            from satchel.memory.cursor import CursorSaver  # langgraph takes 0.7 s to import
+            from satchel.runtime.graph import build
+
+            self._graph = build(self._adopt, self._release, CursorSaver(self.store, tenant=self._tenant))
+        return self._graph
+
+    async def _drive(self, name: str, start: Start) -> AsyncIterator[Event]:
+        session = await self._session(name)
+        try:
+            await start(session)
+            async for event in self._events(session):
+                yield event
+            result = session.result()
+            yield RunEnded(result)
+        finally:
+            await asyncio.shield(session.log.close())
+        if result.outcome in LIMITS and self.spec.on_budget == "raise":
+            raise BudgetExceeded(f"thread {name!r} stopped: {result.detail}", result)
+
+    async def _events(self, session: Session) -> AsyncIterator[Event]:
+        from satchel.runtime.graph import Held
+
+        config = {"configurable": {"thread_id": session.log.thread.name}, "recursion_limit": STEPS}
+        # the log is durable step by step; the cursor need only be written when the run comes to rest
+        events = self.graph.astream(
+            {}, config, context=Held(session), stream_mode="custom", durability="exit"  # type: ignore[call-overload]  # a plain dict is a config
+        )  # fmt: skip
+        async for event in events:
+            yield event
+
+    async def _session(self, name: str) -> Session:
+        thread = ThreadId(name, self._tenant)
+        salt = None if self._seed is None else salt_for(thread, self._seed)
+        log = await Log.open(await self.store(), thread, salt=salt)
+        try:
+            return Session(self.spec, log, lambda event: None)
+        except BaseException:
+            await log.close()
+            raise
+
+    async def _adopt(self, name: str, task: str | None) -> Session:
+        """The session of a thread that is driven through the bare graph; opened by its first node."""
+        if name not in self._adopted:
+            session = await self._session(name)
+            try:
+                await (_resume(session, None) if task is None else _begin(session, task))
+            except BaseException:
+                await session.log.close()
+                raise
+            self._adopted[name] = session
+        return self._adopted[name]
+
+    async def _release(self, session: Session) -> None:
+        self._adopted.pop(session.log.thread.name, None)
+        await session.log.close()
+
+
+def _spec(
+    model: Model, tools: Iterable[object], instructions: str, how: str | Mode, context_limit: int | str,
+    reply_tokens: int,
+    budget: Budget | None, on_budget: OnBudget,
+) -> Spec:  # fmt: skip
+    if on_budget not in get_args(OnBudget):
+        raise ConfigError(f"on_budget={on_budget!r} is none of {', '.join(get_args(OnBudget))}")
+    if not isinstance(reply_tokens, int) or reply_tokens < 1:
+        raise ConfigError(f"reply_tokens={reply_tokens!r} must be a whole number of tokens above zero")
+    price = find(model.name)
+    limits = budget or DEFAULT
+    if limits.usd is not None and (price is None or price.unit != "usd"):
+        raise ConfigError(f"a dollar budget needs a price for {model.name!r}, and there is none; use total_tokens instead")
+    system = (Message("system", "\n\n".join(filter(None, [instructions.strip(), render("progress")]))),)
+    known = {tool.name: tool for tool in as_tools(tools)}
+    surface = fixed(system, [tool.schema for tool in known.values()])
+    spec = Spec(
+        model=model,
+        tools=known,
+        system=system,
+        mode=mode(how),
+        context_limit=limit(context_limit, surface),
+        reply_tokens=reply_tokens,
+        budget=limits,
+        on_budget=on_budget,
+        price=price,
+        rates=Rates(*price.rates) if price else Rates(),
+    )
+    spec.context(b"")  # refuses by name what can never fit
+    return spec
+
+
+async def _begin(session: Session, task: str) -> None:
+    if session.finished:
+        await session.begin(task)
+    elif session.history.task == task:  # the same call again after a crash
+        await session.resume(None)
+    else:
+        raise ConfigError(
+            f"thread {session.log.thread.name!r} has an unfinished run; finish it with resume, or use another thread"
+        )
+
+
+async def _resume(session: Session, more: Budget | None) -> None:
+    ended = session.history.ended
+    settled = session.finished and (ended is None or ended.outcome == "done" or (ended.outcome in LIMITS and not more))
+    if not settled:
+        await session.resume(more)
+
+
+async def _last(events: AsyncIterator[Event]) -> RunResult:
+    async for event in events:
+        if isinstance(event, RunEnded):
+            result = event.result
+    return result

@@ -1,0 +1,135 @@
+"""One thread's context: turns in, prompts out, the ceiling kept whatever arrives.
+
+    [system + tool schemas][task][digest: frozen since the last fold][epoch: append-only] | [tail: latest state]
+
+The same turns give the same bytes. Until something is previewed or folded, the prompt is the plain transcript.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from satchel.memory.errors import PromptTooLarge
+from satchel.prompts import render
+from satchel.runtime.context import recall, tokens
+from satchel.runtime.context.message import Message
+
+if TYPE_CHECKING:
+    from satchel.memory.records import Json
+    from satchel.runtime.context.past import Past
+    from satchel.runtime.context.turn import Turn
+
+TAIL = 80
+"""Tokens set aside for the tail."""
+
+
+class Overflow(Exception):  # noqa: N818 - an expected end, turned into the outcome `context`; never seen by users
+    """The prompt cannot be brought under the ceiling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A fold that was done for a prompt: enough to do it again, byte for byte, from the same turns."""
+
+    room: int
+    deep: bool
+    page: str | None
+    certificate: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is sent for one model call, its size in tokens, and the folds it took to get there."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[Json, ...]
+    size: int
+    folds: tuple[Folded, ...] = ()
+
+
+class Context:
+    """The context of one thread under a ceiling of tokens, everything counted, `reply_tokens` of it for the reply."""
+
+    def __init__(
+        self, past: Past, *, system: Sequence[Message], tools: Sequence[Json], ceiling: int, reply_tokens: int, tag: str
+    ) -> None:
+        self.past = past
+        self.ceiling = ceiling
+        self._reply = reply_tokens
+        self._tag = tag
+        self._system = tuple(system)
+        self._tools = tuple(tools)
+        self._with_recall = (*self._tools, recall.schema())
+        self._fixed = fixed(self._system, self._with_recall)
+        if self.room(ceiling) < MINIMUM:
+            raise PromptTooLarge(
+                f"system text and tool schemas take {self._fixed} tokens and the reply {reply_tokens}, which leaves too "
+                f"little under the ceiling of {ceiling}: raise context_limit to {self._fixed + reply_tokens + 4 * MINIMUM}"
+                " or more, or shorten them"
+            )
+
+    def room(self, ceiling: int) -> int:
+        """Tokens for messages under a ceiling."""
+        return ceiling - self._reply - self._fixed - TAIL
+
+    def add(self, turn: Turn) -> None:
+        """Take in a turn."""
+        self.past.add(turn, self.room(self.ceiling))
+
+    def estimate(self) -> int:
+        """Tokens of the next prompt, at most."""
+        return min(self._fixed + TAIL + self.past.size(), self.ceiling - self._reply)
+
+    def prompt(
+        self, *, state: str = "", page_seq: int = 0, ceiling: int | None = None, final: bool = False
+    ) -> Prompt:
+        """The prompt for the next model call, folding first if it pays or if it must.
+
+        `state` is the latest state for the tail, shown once anything has been folded and for the reserved answer
+        (`final`). `page_seq` numbers the first page of old handles, should one be made. Raises `Overflow` if nothing brings it under the ceiling.
+        """
+        room = self.room(min(ceiling or self.ceiling, self.ceiling))
+        folds: list[Folded] = []
+        if self.past.due():
+            self._fold(folds, room, page_seq)
+        for deep in (False, True):
+            if self.past.size() > room:
+                self._fold(folds, room, page_seq + len(folds), deep=deep)
+        if self.past.size() > room:
+            raise Overflow(f"{self.past.size()} tokens of messages, room for {room}")
+        self.past.sent()
+        return self._assemble(state if final or self.past.digest.turns else "", tuple(folds))
+
+    def refold(self, done: Folded, page_seq: int) -> None:
+        """Do a recorded fold again."""
+        self.past.fold(done.room, page_seq, deep=done.deep)
+
+    def resent(self) -> None:
+        """A recorded prompt was sent."""
+        self.past.sent()
+
+    def _fold(self, folds: list[Folded], room: int, page_seq: int, *, deep: bool = False) -> None:
+        if self.past.fold(room, page_seq, deep=deep):
+            digest = self.past.digest
+            folds.append(Folded(room, deep, digest.page, digest.certificate))
+
+    def _assemble(self, state: str, folds: tuple[Folded, ...]) -> Prompt:
+        messages = (*self._system, *self.past.messages())
+        tools = self._with_recall if self.past.handles else self._tools
+        size = tokens.count_tools(tools) + sum(map(tokens.count_message, self._system)) + self.past.size()
+        if state:
+            tail = f"\n\n{render('state', tag=self._tag, state=state)}"
+            messages = (*messages[:-1], replace(messages[-1], content=messages[-1].content + tail))
+            size += tokens.count(tail)
+        return Prompt(messages, tools, size, folds)
+
+
+MINIMUM = 256
+"""Tokens for messages below which no thread could go on."""
+
+
+def fixed(system: Sequence[Message], tools: Sequence[Json]) -> int:
+    """Tokens of the fixed surface: system text and tool schemas."""
+    return sum(map(tokens.count_message, system)) + tokens.count_tools(tools)

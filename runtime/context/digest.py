@@ -1,0 +1,189 @@
+"""The digest: a bounded summary of everything older than the epoch, and the certificate that nothing was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from satchel.prompts import render
+from satchel.runtime.context import tokens
+from satchel.runtime.context.item import HANDLE, SHORT, Form, Item, Kind, Table
+
+if TYPE_CHECKING:
+    from satchel.memory.records import Json
+
+PAGE_ABOVE, PAGE_TO = 0.9, 0.5
+"""Share of the digest that bare handles may take, and to which a page of the oldest brings them down."""
+
+PASSES: tuple[Kind, ...] = ("user", "row", "list", "line", "said", "text")
+"""In this order items are given room, the newest first: what is densest in facts comes before quoted text."""
+
+FRAME = 80
+"""Tokens of the lines that open and close the digest."""
+
+Handle = Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Items in the order of the thread, the form chosen for each, and the text they make."""
+
+    items: tuple[Item, ...] = ()
+    text: str = ""
+    size: int = 0
+    turns: int = 0
+    certificate: dict[str, Json] = field(default_factory=dict)
+    page: str | None = None
+
+
+def fold(
+    old: Digest, new: Sequence[Item], *, turns: int, limit: int, tag: str, handle: Handle, page_seq: int
+) -> Digest | None:
+    """The digest of the old one and the items of the turns dropped now, in at most `limit` tokens.
+
+    Pure: the same arguments give the same bytes. `page_seq` numbers the page of older handles, should one be needed.
+    Returns None if not even the handles fit, or if the certificate fails.
+    """
+    every, page = _paged(_superseded([*old.items, *new]), limit, handle, page_seq)
+    for _ in range(2):
+        made = _fitted(every, turns, limit, tag, handle)
+        if made is None:
+            return None
+        chosen, text = made
+        certificate = certify(chosen, text, handle)
+        lost = set(certificate["missing"])
+        if not lost:
+            kept = tuple(item.at(form) for item, form in chosen)
+            return Digest(kept, text, tokens.count(text), turns, certificate, page)
+        every = [item.at(item.bare) if lost & {*item.parts} else item for item in every]  # the safer form
+    return None
+
+
+def _fitted(
+    every: Sequence[Item], turns: int, limit: int, tag: str, handle: Handle
+) -> tuple[list[tuple[Item, Form]], str] | None:
+    """Forms and text in at most `limit` tokens; sizes of forms are estimates, so the room is narrowed until it holds."""
+    room = limit - FRAME
+    for _ in range(8):
+        chosen = _choose(every, room)
+        text = _render(chosen, turns, tag, handle)
+        over = tokens.count(text) - limit
+        if over <= 0:
+            return chosen, text
+        room -= over + 8
+    return None
+
+
+def certify(chosen: Sequence[tuple[Item, Form]], text: str, handle: Handle) -> dict[str, Json]:
+    """Proof that each text of the items stands in the digest, whole or behind a handle that is really there."""
+    behind = verbatim = 0
+    missing: list[int] = []
+    for item, form in chosen:
+        for part in item.parts:
+            if part in form.refs and handle(part) in text:
+                behind += 1
+            elif part in form.verbatim and _stands(form, text):
+                verbatim += 1
+            else:
+                missing.append(part)
+    return {"texts": behind + verbatim + len(missing), "behind": behind, "verbatim": verbatim, "missing": missing}
+
+
+def _stands(form: Form, text: str) -> bool:
+    lines = form.text.splitlines()
+    cells = [cell for _, row in form.rows for cell in row] + [v for _, values in form.lists for v in values]
+    return all(line in text for line in lines) and all(cell in text for cell in cells)
+
+
+def _superseded(every: list[Item]) -> list[Item]:
+    """An earlier call with the same name and arguments keeps only its handles."""
+    seen: set[str] = set()
+    out = []
+    for item in reversed(every):
+        out.append(item.at(item.bare) if item.name and item.name in seen else item)
+        seen.add(item.name)
+    return out[::-1]
+
+
+def _paged(every: list[Item], limit: int, handle: Handle, seq: int) -> tuple[list[Item], str | None]:
+    bare = sum(item.bare.size for item in every)
+    if bare <= limit * PAGE_ABOVE:
+        return every, None
+    n = 0
+    while n < len(every) - 1 and bare > limit * PAGE_TO:
+        bare -= every[n].bare.size
+        n += 1
+    lines = [f"turn {i.turn}: " + _line(i, i.form("line") or i.bare, handle) for i in every[:n]]
+    entry = Form("line", SHORT, (seq,), text=f"index of turns up to {every[n - 1].turn}")
+    return [Item(every[n - 1].turn, (seq,), (entry, Form("handle", HANDLE, (seq,)))), *every[n:]], "\n".join(lines)
+
+
+def _choose(every: Sequence[Item], room: int) -> list[tuple[Item, Form]]:
+    """The form of each item: words of the user first, then rows, lists, lines and quoted text, newest first."""
+    chosen = [item.bare for item in every]
+    left = room - sum(form.size for form in chosen)
+    for kind in PASSES:
+        for n in range(len(every) - 1, -1, -1):
+            better = next((f for f in _richer(every[n], chosen[n], kind) if f.size - chosen[n].size <= left), None)
+            if better:
+                left -= better.size - chosen[n].size
+                chosen[n] = better
+    return list(zip(every, chosen, strict=True))
+
+
+def _richer(item: Item, current: Form, kind: Kind) -> list[Form]:
+    """The forms of this kind that are richer than the current one; rows and lists are never traded for text."""
+    if current.kind in ("row", "list"):
+        return []
+    return [form for form in item.forms[: item.forms.index(current)] if form.kind == kind]
+
+
+def _render(chosen: Sequence[tuple[Item, Form]], turns: int, tag: str, handle: Handle) -> str:
+    rows = _tables([form for _, form in chosen if form.table and form.rows], handle)
+    above = {cell for form in (f for _, f in chosen) for key, row in form.rows for cell in (*key.split(","), *row)}
+    lists = [_list(form, above, handle) for _, form in chosen if form.lists]
+    users = [_line(i, f, handle) for i, f in chosen if f.kind == "user"]
+    lines = [_line(i, f, handle) for i, f in chosen if f.kind in ("said", "text", "line")]
+    bare = [handle(ref) for _, form in chosen if form.kind == "handle" for ref in form.refs]
+    body = [*users, *rows, *lists, *lines, *(["older: " + " ".join(bare)] if bare else [])]
+    return "\n".join([render("summary", tag=tag, turns=str(turns)), *body, f"[/satchel {tag}]"])
+
+
+def _line(item: Item, form: Form, handle: Handle) -> str:
+    """Words with their origin; further lines are marked, so that no quoted line can pass for one of ours."""
+    who = {"user": f"user, turn {item.turn}: ", "said": f"you, turn {item.turn}: "}.get(form.kind, "")
+    return " ".join([*filter(None, [who + "\n| ".join(form.text.splitlines())]), *map(handle, form.refs)])
+
+
+def _tables(forms: Sequence[Form], handle: Handle) -> list[str]:
+    tables: dict[Table, list[Form]] = {}
+    for form in forms:
+        assert form.table
+        tables.setdefault(form.table, []).append(form)
+    return [line for table, members in tables.items() for line in _table(table, members, handle)]
+
+
+def _table(table: Table, members: Sequence[Form], handle: Handle) -> list[str]:
+    name, head, columns, many = table
+    rows = [row for form in members for _, row in form.rows]
+    fixed = [len(rows) > 1 and len({row[c] for row in rows}) == 1 for c in range(len(columns))]
+    shown = [f"{c}={rows[0][n]}" if fixed[n] else c for n, c in enumerate(columns)]
+    out = [f"@ {name}({','.join(head)}) -> {'[] ' if many else ''}{','.join(shown)}"]
+    for form in members:
+        for key, row in form.rows:
+            out.append(f"{key}: " + ",".join(cell for n, cell in enumerate(row) if not fixed[n]))
+        out[-1] = " ".join([out[-1], *map(handle, form.refs)])
+    return out
+
+
+def _list(form: Form, above: set[str], handle: Handle) -> str:
+    assert form.table
+    name, head, _, _ = form.table
+    out = []
+    for path, values in form.lists:
+        rest = [v for v in values if v not in above]
+        label = f"@ {name}({','.join(head)})" + (f".{path}" if path else "")
+        out.append(f"{label} -> {len(values)} values, {len(values) - len(rest)} above; rest: {','.join(rest)}")
+    return " ".join(["\n".join(out), *map(handle, form.refs)])
+

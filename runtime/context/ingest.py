@@ -1,0 +1,119 @@
+"""What enters the prompt when a turn arrives: whole texts, or previews of those too large, decided once.
+
+A turn may take up to `SHARE` of the room for messages. A text above `CAP` tokens, and in a crowded turn every text above
+the level at which the turn fits, is shown by its head, its tail and a handle to the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from satchel.runtime.context import tokens
+
+if TYPE_CHECKING:
+    from satchel.memory.records import Json
+    from satchel.runtime.context.message import Message, ToolCall
+    from satchel.runtime.context.turn import Turn
+
+CAP = 4_000
+"""Tokens of one result in full; above, 1.5k lost 6 points of recall on recorded coding runs and 4k none."""
+
+SHARE = 0.5
+"""Share of the room for messages that one turn may take on arrival."""
+
+USER_SHARE = 0.25
+"""Share of the room that one message of the user may take verbatim."""
+
+FLOOR = 48
+"""Tokens below which a preview would say nothing."""
+
+Handle = Callable[[int], str]
+"""From the number of a text to its handle."""
+
+
+def preview(text: str, limit: int, handle: str) -> str:
+    """The head and tail of a text in about `limit` tokens, and where the whole is; short texts come back as they are."""
+    if 4 * len(text) <= limit or tokens.count(text) <= limit:  # a character has up to 4 bytes, a token at least one
+        return text
+    head, tail = limit * 6 // 10, limit * 2 // 10
+    first = tokens.decode(tokens.encode(text[: head * 16])[:head])
+    last = tokens.decode(tokens.encode(text[-tail * 16 :])[-tail:]) if tail else ""
+    if len(first) + len(last) >= len(text):
+        return text
+    gap = len(text) - len(first) - len(last)
+    return f"{first}\n[... {gap:,} of {len(text):,} characters not shown; whole text: {handle} ...]\n{last}"
+
+
+def arrive(turn: Turn, room: int, handle: Handle) -> Turn:
+    """The turn as it enters the prompt; itself if nothing had to be shortened."""
+    if turn.is_user:
+        return _user(turn, int(room * USER_SHARE), handle)
+    limit = _level(_sizes(turn), int(room * SHARE))
+    if limit is None and not any(turn.caps):
+        return turn
+    limit = limit or CAP
+    reply, *results = turn.messages
+    caps = turn.caps or (None,) * len(results)
+    shown = [_reply(reply, turn, limit, handle)]
+    for message, seq, cap in zip(results, turn.seqs[1:], caps, strict=True):
+        shown.append(_shorter(message, preview(message.content, min(limit, cap or limit), handle(seq))))
+    return turn if all(a is b for a, b in zip(shown, turn.messages, strict=True)) else turn.with_messages(tuple(shown))
+
+
+def _user(turn: Turn, limit: int, handle: Handle) -> Turn:
+    if turn.size <= limit:
+        return turn
+    (message,) = turn.messages
+    return turn.with_messages((_shorter(message, preview(message.content, limit, handle(turn.seqs[0]))),))
+
+
+def _shorter(message: Message, content: str) -> Message:
+    return message if content is message.content else replace(message, content=content)
+
+
+def _sizes(turn: Turn) -> list[int]:
+    reply, *results = turn.messages
+    calls = [tokens.count(call.name) + tokens.count(_text(call.args)) for call in reply.calls]
+    return [tokens.count(reply.content), *calls, *(tokens.count_message(m) for m in results)]
+
+
+def _level(sizes: Sequence[int], room: int) -> int | None:
+    """The most tokens that each text may take so that all fit in `room`; None if nothing needs to be cut."""
+    if max(sizes) <= CAP and sum(sizes) <= room:
+        return None
+    left, level = room, CAP
+    for n, size in enumerate(sorted(sizes)):
+        level = min(CAP, left // (len(sizes) - n))
+        if size > level:
+            break
+        left -= size
+    return max(FLOOR, level - 32)  # 32 tokens for the line that says what is left out
+
+
+def _reply(message: Message, turn: Turn, limit: int, handle: Handle) -> Message:
+    if message.opaque is not None:  # what only the provider understands goes back unmodified
+        return message
+    calls = tuple(_call(c, limit, handle(seq)) for c, seq in zip(message.calls, turn.call_seqs, strict=True))
+    content = preview(message.content, limit, handle(turn.seqs[0]))
+    if content is message.content and all(a is b for a, b in zip(calls, message.calls, strict=True)):
+        return message
+    return replace(message, content=content, calls=calls)
+
+
+def _text(args: Json) -> str:
+    return args if isinstance(args, str) else tokens.compact(args)
+
+
+def _call(call: ToolCall, limit: int, handle: str) -> ToolCall:
+    if tokens.count(_text(call.args)) <= limit:
+        return call
+    if isinstance(call.args, dict) and len(call.args) * FLOOR < limit:
+        each = _level([tokens.count(_text(v)) for v in call.args.values()], limit) or limit
+        return replace(call, args={k: _cut(v, each, handle) for k, v in call.args.items()})
+    return replace(call, args={"preview": preview(_text(call.args), limit, handle)})
+
+
+def _cut(value: Json, limit: int, handle: str) -> Json:
+    return value if tokens.count(text := _text(value)) <= limit else preview(text, limit, handle)

@@ -1,0 +1,179 @@
+"""What a fold makes of a turn: items, each with the forms in which it may stand in the digest, richest first.
+
+The last form of every item is its handles alone, so each can shrink to a few tokens and never be lost. Forms know
+nothing of any task: a call becomes a table row, a list, quoted text or a line by the shape of its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from satchel.runtime.context import tokens
+from satchel.runtime.context.shape import LONGEST, Shape, quote, shape
+
+if TYPE_CHECKING:
+    from satchel.memory.records import Json
+    from satchel.runtime.context.message import Message, ToolCall
+    from satchel.runtime.context.turn import Turn
+
+SHORT = 32
+"""Tokens of arguments, or of a remark, that stand verbatim rather than behind a handle."""
+
+QUOTED = 120
+"""Tokens of a text result quoted in its richest form."""
+
+REMARK = 48
+"""Tokens quoted of a longer remark of the model or of the user."""
+
+HANDLE = 6
+"""Tokens of one handle with its blank, at most."""
+
+Kind = Literal["user", "said", "row", "list", "text", "line", "handle"]
+Table = tuple[str, tuple[str, ...], tuple[str, ...], bool]
+"""Tool, argument names, columns, and whether one call gave several rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to show an item: `refs` are the texts whose handles it carries, `verbatim` those it shows in full."""
+
+    kind: Kind
+    size: int
+    refs: tuple[int, ...] = ()
+    verbatim: tuple[int, ...] = ()
+    text: str = ""
+    table: Table | None = None
+    rows: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    lists: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A user message, a remark, or a call with its result; `name` tells which newer item replaces it."""
+
+    turn: int
+    parts: tuple[int, ...]
+    forms: tuple[Form, ...]
+    name: str = ""
+
+    @property
+    def bare(self) -> Form:
+        """Its smallest form."""
+        return self.forms[-1]
+
+    def form(self, *kinds: Kind) -> Form | None:
+        """Its richest form of one of these kinds, if it still has one."""
+        return next((f for f in self.forms if f.kind in kinds), None)
+
+    def at(self, form: Form) -> Item:
+        """The item without the forms richer than this one."""
+        return Item(self.turn, self.parts, self.forms[self.forms.index(form) :], self.name)
+
+
+def items(turn: Turn, whole: Turn, number: int) -> Iterator[Item]:
+    """The items of a turn; `whole` is the turn before anything in it was previewed."""
+    first, *answers = whole.messages
+    if turn.is_user:
+        yield _words(first.content, turn.seqs[0], number, "user")
+        return
+    if first.content.strip():
+        yield _words(first.content, turn.seqs[0], number, "said")
+    results = {m.call_id: (m, seq) for m, seq in zip(answers, turn.seqs[1:], strict=True)}
+    for call, seq in zip(first.calls, turn.call_seqs, strict=True):
+        yield _call(call, seq, results.pop(call.id, None), number)
+    for message, seq in results.values():
+        yield _words(message.content, seq, number, "text")
+    if first.role == "tool" and not first.content.strip():
+        yield _words("(empty)", turn.seqs[0], number, "text")
+
+
+def _words(text: str, seq: int, turn: int, kind: Kind) -> Item:
+    size = tokens.count(text)
+    bare = _bare((seq,))
+    if kind == "user" or size <= SHORT:
+        full = Form(kind, size + text.count("\n") + 6, verbatim=(seq,), text=text)
+        return Item(turn, (seq,), (full, bare) if size <= SHORT else (full, _quoted(text, kind, seq), bare))
+    return Item(turn, (seq,), (_quoted(text, kind, seq), bare))
+
+
+def _quoted(text: str, kind: Kind, seq: int) -> Form:
+    return _sized(kind, clip(text, REMARK), (seq,))
+
+
+def _sized(kind: Kind, text: str, refs: tuple[int, ...], verbatim: tuple[int, ...] = ()) -> Form:
+    return Form(kind, tokens.count(text) + 8 + HANDLE * len(refs), refs, verbatim, text)
+
+
+def _bare(refs: tuple[int, ...]) -> Form:
+    return Form("handle", HANDLE * len(refs), refs)
+
+
+def clip(text: str, limit: int) -> str:
+    """The first `limit` tokens of a text, and a mark where it was cut."""
+    ids = tokens.encode(text[: limit * 16])
+    return text if len(ids) <= limit and len(text) <= limit * 16 else tokens.decode(ids[:limit]) + " ..."
+
+
+def _call(call: ToolCall, seq: int, result: tuple[Message, int] | None, turn: int) -> Item:
+    args = call.args if isinstance(call.args, str) else tokens.compact(call.args)
+    short = tokens.count(args) <= SHORT
+    answer = result[0].content if result else ""
+    answered = (result[1],) if result else ()
+    shown, hidden = ((seq,), ()) if short else ((), (seq,))
+    head = f"{quote(call.name)}({_arguments(call.args) if short else clip(args, SHORT)})"
+    brief = tokens.count(answer) <= SHORT and not hidden
+    text = Form("text", 0, hidden + (() if brief else answered), shown + (answered if brief else ()))
+    forms = [
+        *_shaped(call, seq, answer, answered),
+        _resize(text, f"{head} = {answer if brief else clip(answer, QUOTED)}"),
+        *([] if brief else [_sized("line", head, hidden + answered, shown)]),
+        _bare((seq, *answered)),
+    ]
+    return Item(turn, (seq, *answered), tuple(forms), f"{call.name} {args}" if short else "")
+
+
+def _resize(form: Form, text: str) -> Form:
+    return _sized(form.kind, text, form.refs, form.verbatim)
+
+
+def _arguments(args: Json) -> str:
+    if not isinstance(args, dict):
+        return tokens.compact(args)
+    return ", ".join(f"{quote(k)}={quote(v) if isinstance(v, str) else tokens.compact(v)}" for k, v in args.items())
+
+
+def _shaped(call: ToolCall, seq: int, answer: str, answered: tuple[int, ...]) -> Iterator[Form]:
+    """The forms as rows and lists, if the arguments are short scalars and the result has a shape."""
+    found, key = shape(answer), _key(call.args)
+    if key is None or not (found.rows or found.lists):
+        return
+    refs, verbatim = (answered, (seq,)) if not found.whole else ((), (seq, *answered))
+    head = tuple(quote(k) for k in call.args)
+    yield from _rows(found, quote(call.name), head, key, refs, verbatim)
+
+
+def _rows(
+    found: Shape, name: str, head: tuple[str, ...], key: str, refs: tuple[int, ...], verbatim: tuple[int, ...]
+) -> Iterator[Form]:
+    columns = tuple(dict.fromkeys(quote(c) for row in found.rows for c, _ in row))
+    if len(columns) > 16:  # rows that share little make no table
+        return
+    table: Table = (name, head, columns, found.many)
+    rows = []
+    for n, row in enumerate(found.rows):
+        cells = {quote(c): quote(v) for c, v in row}
+        rows.append((f"{key} # {n}" if found.many else key, tuple(cells.get(c, "-") for c in columns)))
+    lists = tuple((quote(path) if path else "", tuple(map(quote, values))) for path, values in found.lists)
+    text = "\n".join(f"{k}: {','.join(c)}" for k, c in rows) + "".join(",".join(v) + " " * 24 for _, v in lists)
+    kind: Kind = "list" if lists else "row"
+    yield Form(kind, tokens.count(text) + 2 + HANDLE * len(refs), refs, verbatim, "", table, tuple(rows), lists)
+
+
+def _key(args: Json) -> str | None:
+    if not isinstance(args, dict) or any(isinstance(v, list | dict) for v in args.values()):
+        return None
+    cells = [v if isinstance(v, str) else tokens.compact(v) for v in args.values()]
+    return None if any(len(c) > LONGEST for c in cells) else ",".join(map(quote, cells))
+

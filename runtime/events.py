@@ -1,0 +1,87 @@
+"""What a run tells while it goes: one frozen type for each kind of event, in the order of the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from satchel.memory.records import Json, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSent:
+    """A model call begins: its step, the prompt's size in tokens, and whether older turns were folded for it."""
+
+    step: int
+    tokens: int
+    folded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyReceived:
+    """The model answered with text, tool calls, or both."""
+
+    step: int
+    text: str
+    calls: int
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """A tool call begins."""
+
+    call: str
+    name: str
+    args: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool call has its result; `text` is whole."""
+
+    call: str
+    name: str
+    text: str
+    error: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The run came to an outcome."""
+
+    result: RunResult
+
+
+Event = PromptSent | ReplyReceived | ToolStarted | ToolFinished | RunEnded
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """Where a thread stands: length of its log, steps, calls by tool, folds, size and peak of its prompts in tokens."""
+
+    position: int
+    steps: int
+    per_tool: Mapping[str, int]
+    folds: int
+    prompt_tokens: int
+    peak_tokens: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended: its answer or None, its outcome as data, what it spent, and where its thread stands.
+
+    `detail` says in one sentence why it ended, when that was not the model's own choice.
+    """
+
+    output: str | None
+    outcome: str
+    usage: Usage
+    thread: str
+    state: RunState
+    detail: str = ""

@@ -1,0 +1,139 @@
+"""From a log to the state of a run: what was said, what is pending, what was spent. The same log, the same state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from satchel.memory.records import Call, Charge, Ended, Entry, Fold, Page, Reply, Result, Said, Started
+from satchel.runtime.budget import Budget, Spent
+from satchel.runtime.context.context import Context, Folded
+from satchel.runtime.context.message import Message, ToolCall
+from satchel.runtime.context.turn import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from satchel.runtime.tools import Tool
+
+
+@dataclass(slots=True)
+class Open:
+    """A reply whose calls do not all have results yet."""
+
+    seq: int
+    reply: Reply
+    calls: dict[int, Call] = field(default_factory=dict)
+    results: dict[str, tuple[int, Result]] = field(default_factory=dict)
+
+    def pending(self) -> list[tuple[int, Call]]:
+        """Calls without a result, by their position in the log."""
+        return [(seq, call) for seq, call in self.calls.items() if call.id not in self.results]
+
+    def turn(self, tools: Mapping[str, Tool]) -> Turn:
+        """The turn, once every call has its result."""
+        calls = tuple(ToolCall(c.id, c.name, c.args) for c in self.calls.values())
+        reply = Message("assistant", self.reply.text, calls, opaque=self.reply.opaque)
+        answers = [(*self.results[c.id], c) for c in self.calls.values()]
+        shown = tuple(Message("tool", r.text, call_id=c.id, name=c.name) for _, r, c in answers)
+        caps = tuple(tools[c.name].max_inline_tokens if c.name in tools else None for _, _, c in answers)
+        return Turn((reply, *shown), (self.seq, *(seq for seq, _, _ in answers)), tuple(self.calls), caps)
+
+
+class History:
+    """Feeds a thread's entries, in order, to its context and its ledger; used alike live and after a crash."""
+
+    def __init__(self, context: Context, tools: Mapping[str, Tool]) -> None:
+        self.context = context
+        self._tools = tools
+        self.spent = Spent()
+        self.budget = Budget()
+        self.run = -1
+        self.steps = 0
+        self.folds = 0
+        self.growth = 0
+        self.open: Open | None = None
+        self.ended: Ended | None = None
+        self.last_text: str | None = None
+        self.task: str | None = None
+        self.refused: str | None = None
+        self.prompted = False
+        """A prompt was made in this process and its reply not yet fed: its folds are already done."""
+
+    def feed(self, entries: Iterable[Entry]) -> None:
+        """Take in entries; a turn enters the context when its last result is there."""
+        for entry in entries:
+            handler = self._HANDLERS.get(type(entry.record))
+            if handler:
+                handler(self, entry.seq, entry.record)
+        self._close()
+
+    def _started(self, _: int, record: Started) -> None:
+        self._close()
+        self.run, self.ended = record.run, None
+        self.budget = Budget(**record.budget)
+        self.refused = None
+        if not record.resumed:
+            self.spent = Spent()
+
+    def _said(self, seq: int, record: Said) -> None:
+        self._close()
+        self.task = record.text
+        self.context.add(Turn((Message("user", record.text),), (seq,)))
+
+    def _fold(self, _: int, record: Fold) -> None:
+        self._close()
+        self.folds += 1
+        if not self.prompted:
+            self.context.refold(Folded(record.room, record.deep, None, record.certificate), record.page or 0)
+
+    def _reply(self, seq: int, record: Reply) -> None:
+        self._close()
+        if not self.prompted:
+            self.context.resent()
+        self.prompted = False
+        self.steps += 1
+        self.spent = self.spent.replied(record.usage, record.seconds)
+        self.last_text = record.text or self.last_text
+        self.refused = None
+        self.open = Open(seq, record)
+
+    def _call(self, seq: int, record: Call) -> None:
+        assert self.open, "a call follows its reply in the same commit"
+        self.open.calls[seq] = record
+        if record.refused:
+            self.refused = record.refused
+        else:
+            tool = self._tools.get(record.name)
+            self.spent = self.spent.called(record.name, tool.cost_usd if tool else 0.0)
+
+    def _result(self, seq: int, record: Result) -> None:
+        if self.open:
+            self.open.results[record.call] = (seq, record)
+
+    def _charge(self, _: int, record: Charge) -> None:
+        self.spent = self.spent.charged(record.usage)
+
+    def _ended(self, _: int, record: Ended) -> None:
+        self._close()
+        self.ended = record
+
+    def _close(self) -> None:
+        """Add the open turn to the context once every call has its result."""
+        if self.open and not self.open.pending():
+            turn, self.open = self.open.turn(self._tools), None
+            self.growth = max(self.growth, turn.size)
+            self.context.add(turn)
+
+    _HANDLERS: dict[type, Any] = {  # noqa: RUF012 - a dispatch table, never changed
+        Started: _started,
+        Said: _said,
+        Fold: _fold,
+        Page: lambda _self, _seq, _record: None,
+        Reply: _reply,
+        Call: _call,
+        Result: _result,
+        Charge: _charge,
+        Ended: _ended,
+    }

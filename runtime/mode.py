@@ -1,0 +1,42 @@
+"""The modes: each one value, made here and named nowhere else in the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from satchel.memory.errors import ConfigError
+from satchel.runtime.context.past import Fold, Keep, Mask, Past, Terms, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How the past is shown, and whether the context limit or the model's own window is the ceiling."""
+
+    name: str
+    summary: str
+    past: Callable[[Terms], Past]
+    bounded: bool = True
+
+
+MODES = {
+    mode.name: mode
+    for mode in (
+        Mode("stateful", "digest of older turns, recent turns whole, under the context limit", Fold),
+        Mode("stateless", "the full transcript each turn, under the model's window", Keep, bounded=False),
+        Mode("window", "ablation: the task and the last 3 turns", Window, bounded=False),
+        Mode("mask", "ablation: results before the last 10 left out", Mask, bounded=False),
+    )
+}
+
+
+def mode(value: str | Mode) -> Mode:
+    """A mode by name; raises `ConfigError` for an unknown one."""
+    if isinstance(value, Mode):
+        return value
+    if value in MODES:
+        return MODES[value]
+    near = get_close_matches(value, MODES, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(MODES)}"
+    raise ConfigError(f"unknown mode {value!r}; {hint}")

@@ -1,0 +1,203 @@
+"""One executor's hold on one thread: every operation reads "if the log holds it, return that; else do it and append"."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from satchel.memory.errors import ModelError, UnknownHandle
+from satchel.memory.records import Call, Charge, Ended, Fold, Page, Record, Reply, Result, Said, Started, Usage
+from satchel.prompts import render
+from satchel.runtime.budget import Budget, left
+from satchel.runtime.context import recall
+from satchel.runtime.context.context import Overflow, Prompt
+from satchel.runtime.events import Event, PromptSent, ReplyReceived, RunResult, RunState, ToolFinished, ToolStarted
+from satchel.runtime.gate import Gate, Verdict
+from satchel.runtime.history import History
+from satchel.runtime.prices import bill
+
+if TYPE_CHECKING:
+    from satchel.memory.log import Log
+    from satchel.memory.records import Json
+    from satchel.runtime.models import Answer
+    from satchel.runtime.spec import Spec
+
+Emit = Callable[[Event], None]
+
+
+class Session:
+    """A thread, opened by one executor. Made by `Agent`; the graph's nodes call `model` and `call`."""
+
+    def __init__(self, spec: Spec, log: Log, emit: Emit) -> None:
+        self.spec = spec
+        self.log = log
+        self.emit = emit
+        self.history = History(spec.context(log.salt), spec.tools)
+        self.history.feed(log.entries)
+        self._gate = Gate(spec)
+        self._prompt_tokens = 0
+        self._peak = 0
+
+    # ------------------------------------------------------------------ begin and end
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has an outcome, or none was ever started."""
+        return self.history.ended is not None or self.history.run < 0
+
+    async def begin(self, task: str) -> None:
+        """Start a run with the user's words."""
+        run = self.history.run + 1
+        started = Started(run=run, mode=self.spec.mode.name, budget=self.spec.budget.record())
+        await self._commit(f"r{self.log.length}", [started, Said(text=task)])
+
+    async def resume(self, more: Budget | None) -> None:
+        """Go on with the last run: after a crash as it stands, after a stop with a raised budget."""
+        stopped = self.history.ended
+        budget = self.history.budget + more if more else self.history.budget
+        name = self.spec.mode.name
+        records: list[Record] = [Started(run=self.history.run, mode=name, budget=budget.record(), resumed=True)]
+        doubt = self._doubtful() if stopped is None else []
+        records += [Result(call=c.id, text=render("uncertain", name=c.name), error=True) for c in doubt]
+        if stopped and stopped.text is not None:
+            records.append(Said(text=render("continue")))
+        if doubt:
+            names = ", ".join(f"{c.name} ({c.id})" for c in doubt)
+            detail = f"a crash left it unknown whether these calls took effect: {names}; check, then resume the thread"
+            records.append(Ended(outcome="uncertain", detail=detail))
+        await self._commit(f"r{self.log.length}", records)
+
+    def _doubtful(self) -> list[Call]:
+        """Calls that were under way when an executor died and must not run twice."""
+        pending = self.history.open.pending() if self.history.open else []
+        return [call for _, call in pending if call.effect == "write"]
+
+    def next(self) -> list[int]:
+        """Positions of the calls that wait for a result; none means that the model is next."""
+        return [seq for seq, _ in self.history.open.pending()] if self.history.open else []
+
+    def result(self) -> RunResult:
+        """How the run ended, or where it stands."""
+        h = self.history
+        ended = h.ended or Ended(outcome="cancelled", detail="the run was stopped before it came to an outcome")
+        digest = h.context.past.digest.text
+        state = RunState(
+            self.log.length, h.spent.steps, dict(h.spent.per_tool), h.folds, self._prompt_tokens, self._peak, digest
+        )
+        return RunResult(ended.text, ended.outcome, h.spent.usage, self.log.thread.name, state, ended.detail)
+
+    async def _end(self, outcome: str, text: str | None, detail: str = "") -> None:
+        await self._commit(f"e{self.log.length}", [Ended(outcome=outcome, text=text, detail=detail)])
+
+    async def _commit(self, op: str, records: Sequence[Record]) -> None:
+        self.history.feed(await self.log.append(op, records))
+
+    # ------------------------------------------------------------------ the model's turn
+
+    async def model(self) -> None:
+        """One model call: gate, prompt, call, and one commit of fold, reply, intents and refusals."""
+        verdict = self._gate.model(self.history)
+        stop, text = verdict.stop, self.history.last_text
+        if stop and self.spec.on_budget == "pause":
+            return await self._end("paused", None, _why(stop))
+        if stop and (self.spec.on_budget == "raise" or not verdict.ceiling):
+            return await self._end(stop, text, _why(stop))
+        try:
+            prompt = self._prompt(verdict)
+        except Overflow as error:
+            return await self._end(stop or "context", text, f"the prompt cannot be made to fit: {error}")
+        return await self._ask(prompt, stop)
+
+    def _prompt(self, verdict: Verdict) -> Prompt:
+        h, final = self.history, verdict.stop is not None
+        state = render("final_answer") if final else left(h.budget, h.spent)
+        prompt = h.context.prompt(state=state, page_seq=self.log.length, ceiling=verdict.ceiling, final=final)
+        h.prompted = True
+        self._prompt_tokens, self._peak = prompt.size, max(self._peak, prompt.size)
+        return prompt
+
+    async def _ask(self, prompt: Prompt, stop: str | None) -> None:
+        h, step = self.history, self.history.steps
+        self.emit(PromptSent(step, prompt.size, bool(prompt.folds)))
+        tools = () if stop else prompt.tools
+        began = time.monotonic()
+        try:
+            answer = await self._timed(prompt, tools)
+        except ModelError as error:
+            charge = Charge(why=str(error), usage=Usage(model_calls=1, usd=None if self.spec.price is None else 0.0))
+            await self._commit(f"e{self.log.length}", [charge, Ended(outcome="failed", detail=str(error))])
+            return
+        except TimeoutError:
+            await self._end("seconds", h.last_text, _why("seconds"))
+            return
+        records = [*self._folds(prompt), self._reply(answer, prompt, step, time.monotonic() - began)]
+        ended = stop or ("done" if not answer.calls else None)
+        if ended:
+            text = answer.text or (h.last_text if stop else "")
+            records.append(Ended(outcome=ended, text=text, detail=_why(stop) if stop else ""))
+        else:
+            records += self._gate.calls(h, answer.calls)
+        await self._commit(f"m{step}", records)
+        self.emit(ReplyReceived(step, answer.text, 0 if stop else len(answer.calls), h.spent.usage))
+
+    async def _timed(self, prompt: Prompt, tools: Sequence[Json]) -> Answer:
+        limit, spent = self.history.budget.seconds, self.history.spent.seconds
+        async with asyncio.timeout(None if limit is None else max(0.0, limit - spent)):
+            return await self.spec.model.call(prompt.messages, tools, reply_tokens=self.spec.reply_tokens)
+
+    def _folds(self, prompt: Prompt) -> list[Record]:
+        records: list[Record] = []
+        for done in prompt.folds:
+            page = self.log.length + len(records) if done.page is not None else None
+            if done.page is not None:
+                records.append(Page(text=done.page))
+            records.append(Fold(room=done.room, deep=done.deep, certificate=done.certificate, page=page))
+        return records
+
+    def _reply(self, answer: Answer, prompt: Prompt, step: int, seconds: float) -> Reply:
+        used = answer.usage or Usage(fresh=prompt.size)
+        usd = bill(used, self.spec.price) if self.spec.price and self.spec.price.unit == "usd" else None
+        usage = replace(used, model_calls=1, tool_calls=0, usd=usd)
+        return Reply(
+            step=step, text=answer.text, model=self.spec.model.name, usage=usage, opaque=answer.opaque, seconds=seconds
+        )
+
+    # ------------------------------------------------------------------ one tool call
+
+    async def call(self, seq: int) -> None:
+        """Run one admitted call and append its result; nothing if the log already holds it."""
+        pending = dict(self.history.open.pending()) if self.history.open else {}
+        if seq not in pending:
+            return
+        call = pending[seq]
+        self.emit(ToolStarted(call.id, call.name, call.args))
+        text, error = await self._invoke(call, key=f"{self.log.thread.name}:{seq}")
+        await self._commit(f"c{seq}", [Result(call=call.id, text=text, error=error)])
+        self.emit(ToolFinished(call.id, call.name, text, error))
+
+    async def _invoke(self, call: Call, *, key: str) -> tuple[str, bool]:
+        if call.name == recall.NAME:
+            return await self._recall(call.args)
+        tool = self.spec.tools.get(call.name)
+        if tool is None:
+            return f"there is no tool {call.name!r}; there are: {', '.join(self.spec.tools)}", True
+        output = await tool.invoke(call.args, key=key)
+        return output.text, output.error
+
+    async def _recall(self, args: Json) -> tuple[str, bool]:
+        given = recall.arguments(args)
+        handle = given.pop("ref") or ""
+        try:
+            text = await self.log.text(handle)
+        except UnknownHandle as error:
+            return str(error), True
+        except SatchelError:
+            raise
+        return recall.select(text, **given), False
+
+
+def _why(limit: str) -> str:
+    return f"the budget of {limit} is used up; resume with add_budget to go on"

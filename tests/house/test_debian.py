@@ -1,0 +1,16 @@
+"""The programs that the Debian legs need are installed and start."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+
+@pytest.mark.debian
+@pytest.mark.parametrize("program", ["redis-server", "chromium"])
+def test_a_program_of_the_debian_legs_starts(program: str) -> None:
+    found = shutil.which(program)
+    assert found, f"{program} is missing: run `bash .ci/run` as root on Debian, or install the package {program}"
+    assert subprocess.run([found, "--version"], check=True, capture_output=True, text=True).stdout

@@ -1,0 +1,1 @@
+../../../runtime/_facade/__init__.py
