@@ -175,7 +175,7 @@ def _learn(known: Known, names: Names, tool: str, args: tuple[str, ...], answer:
     if not (args and hasattr(answer, "get")):
         return
     mark, error = args[0], answer.get(names.error)
-    if tool == names.inspect and error is None and names.weight in answer:
+    if tool == names.inspect and {names.kind, names.value, names.weight} <= answer.keys():
         known.seen[mark] = (str(answer[names.kind]), int(answer[names.value]), int(answer[names.weight]))
         known.marks.setdefault(mark)
     elif tool == names.inspect:

@@ -16,6 +16,7 @@ HEADER = re.compile(r"@ (?P<tool>[^(]+)\((?P<args>[^)]*)\)\S* -> (?P<rest>.*)")
 LISTING = re.compile(r"(?P<count>\d+) values?(?:, \d+ above)?(?:; rest: ?(?P<rest>.*))?")
 HANDLES = re.compile(r"(?:\s*\bres:[0-9a-z]{4,32})+$")
 CELL = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^,"]*)\s*(?:,|$)')
+OLDER = re.compile(r"older: res:")
 QUOTED_KEY = re.compile(r'((?:"(?:[^"\\]|\\.)*"|[^":])*):(?: |$)')
 
 
@@ -37,6 +38,15 @@ class Listing:
     rest: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What the header of a table says: its tool, how many arguments a row has, and the columns as written."""
+
+    tool: str
+    args: int
+    columns: list[str]
+
+
 @lru_cache(maxsize=64)
 def digests(text: str) -> tuple[Row | Listing, ...]:
     """All rows and lists in the digest blocks of a message, in order; missing values are left out of `columns`."""
@@ -44,30 +54,33 @@ def digests(text: str) -> tuple[Row | Listing, ...]:
 
 
 def _block(body: str) -> Iterator[Row | Listing]:
-    header: tuple[str, list[str]] | None = None
+    header: _Header | None = None
     for raw in body.splitlines():
         line = HANDLES.sub("", raw)
         if match := HEADER.fullmatch(line):
             found = LISTING.fullmatch(match["rest"])
             if found:
                 yield Listing(_plain(match["tool"]), int(found["count"]), _cells(found["rest"] or ""))
-            header = None if found else (_plain(match["tool"]), _split(match["rest"].removeprefix("[] ")))
-        elif header and (row := _row(*header, line)):
+            columns = _split(match["rest"].removeprefix("[] "))
+            header = None if found else _Header(_plain(match["tool"]), len(_split(match["args"])), columns)
+        elif OLDER.match(raw):
+            header = None
+        elif header and (row := _row(header, line)):
             yield row
 
 
-def _row(tool: str, columns: list[str], line: str) -> Row | None:
+def _row(header: _Header, line: str) -> Row | None:
+    """The row of a line, or None if its arguments or its cells are not as many as the header says."""
     match = QUOTED_KEY.match(line)
     if not match:
         return None
-    values = iter(_split(line[match.end() :]))
-    found = {}
-    for column in columns:
-        name, fixed, value = column.partition("=")
-        cell = value if fixed else next(values, "-")
-        if cell != "-":
-            found[_plain(name)] = _plain(cell)
-    return Row(tool, _cells(match[1]), found)
+    args, values = _cells(match[1]), _split(line[match.end() :])
+    cells = iter(values)
+    parts = [column.partition("=") for column in header.columns]
+    if len(args) != header.args or len(values) != sum(not fixed for _, fixed, _ in parts):
+        return None
+    shown = ((_plain(name), value if fixed else next(cells)) for name, fixed, value in parts)
+    return Row(header.tool, args, {name: _plain(cell) for name, cell in shown if cell != "-"})
 
 
 def _split(text: str) -> list[str]:

@@ -18,7 +18,7 @@ from satchel.memory.errors import TraceError
 from satchel.memory.handles import ref, salt_for
 from satchel.memory.store import ThreadId
 from satchel.runtime.context import tokens
-from satchel.runtime.context.context import Context, Overflow, Prompt, fixed
+from satchel.runtime.context.context import Context, Overflow, Prompt, fixed, numbers
 from satchel.runtime.context.controller import Rates
 from satchel.runtime.context.message import Message
 from satchel.runtime.context.turn import Turn, turns
@@ -59,16 +59,15 @@ def _lines(file: IO[str], path: Path) -> Iterator[str]:
     try:
         yield from file
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise TraceError(f"{path} cannot be read as a trace file: {error}; expected JSON lines, gzip if it ends in .gz") from None
+        raise TraceError(
+            f"{path} cannot be read as a trace file: {error}; expected JSON lines, gzip if it ends in .gz"
+        ) from None
 
 
 def _trajectory(line: str, where: str) -> Trajectory:
     try:
         raw = json.loads(line)
         messages = tuple(Message.from_wire(m) for m in raw["messages"])
-        unknown = {m.role for m in messages} - {"system", "user", "assistant", "tool"}
-        if unknown:
-            raise ValueError(f"unknown role {min(unknown)!r}")
         return Trajectory(str(raw["id"]), tuple(raw.get("tools") or ()), messages)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
@@ -98,7 +97,7 @@ class Replay:
         for turn in turns(rest):
             if turn.messages[0].role == "assistant":
                 prompt = _prompt(made, trajectory.id, len(calls), last)
-                last += len(prompt.folds)
+                last += numbers(prompt.folds)
                 calls.append(Call(trajectory.id, len(calls), prompt))
             made.add(turn)
             vault |= {ref(salt, seq): text for seq, text in texts(turn)}
@@ -115,7 +114,9 @@ def _prompt(context: Context, trajectory: str, call: int, page_seq: int) -> Prom
     try:
         return context.prompt(page_seq=page_seq)
     except Overflow as error:
-        raise TraceError(f"{trajectory}, call {call}: {error}; raise --context-limit or use the mode stateful") from None
+        raise TraceError(
+            f"{trajectory}, call {call}: {error}; raise --context-limit or use the mode stateful"
+        ) from None
 
 
 def texts(turn: Turn) -> Iterator[tuple[int, str]]:
@@ -131,9 +132,12 @@ def _open(path: Path, how: str) -> Iterator[IO[str]]:
     if path.suffix == ".gz":
         raw: IO[bytes] = path.open(how + "b")
         # without a name and a time, equal prompts make equal files
-        with raw, gzip.GzipFile(filename="", fileobj=raw, mode=how + "b", mtime=0, compresslevel=1) as packed:
-            with io.TextIOWrapper(packed, encoding="utf-8", errors="surrogatepass") as text:
-                yield text
+        with (
+            raw,
+            gzip.GzipFile(filename="", fileobj=raw, mode=how + "b", mtime=0, compresslevel=1) as packed,
+            io.TextIOWrapper(packed, encoding="utf-8", errors="surrogatepass") as text,
+        ):
+            yield text
     else:
         with path.open(how, encoding="utf-8", errors="surrogatepass") as text:
             yield text

@@ -36,7 +36,7 @@ TENANT = "evals"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class TurnTokens:
     """One model call in tokens: the whole prompt, its prefix sent before, the reply; and whether a fold came first."""
 
     input: int
@@ -73,7 +73,7 @@ class Trial:
     store_bytes: int
     folds: int
     context_limit: int
-    turns: tuple[Turn, ...] = field(repr=False)
+    turns: tuple[TurnTokens, ...] = field(repr=False)
 
     def to_json(self) -> dict[str, Json]:
         """The trial as it stands in result.json; each turn as [input, cached, output, folded 0 or 1]."""
@@ -90,16 +90,18 @@ class Metered:
         self._model = model
         self.name, self.window, self.exact = model.name, model.window, model.exact
         self._meter = Meter()
-        self.turns: list[Turn] = []
+        self.turns: list[TurnTokens] = []
 
     async def call(self, messages: Sequence[Message], tools: Sequence[Json], *, reply_tokens: int) -> Answer:
         """The model's own answer."""
         answer = await self._model.call(messages, tools, reply_tokens=reply_tokens)
         if used := answer.usage:
-            turn = Turn(input=used.input, cached=used.cache_read, output=used.output + used.reasoning)
+            turn = TurnTokens(input=used.input, cached=used.cache_read, output=used.output + used.reasoning)
         else:
             split = self._meter.measure(messages, tools)
-            turn = Turn(input=split.cached + split.rest, cached=split.cached, output=spoken(answer.text, answer.calls))
+            turn = TurnTokens(
+                input=split.cached + split.rest, cached=split.cached, output=spoken(answer.text, answer.calls)
+            )
         self.turns.append(turn)
         return answer
 
@@ -129,7 +131,7 @@ async def run_trial(
     watched = await _watch(agent.astream(case.task, thread=thread.name), case)
     seconds = time.perf_counter() - began
     turns = tuple(
-        Turn(input=t.input, cached=t.cached, output=t.output, folded=n in watched.folded)
+        TurnTokens(input=t.input, cached=t.cached, output=t.output, folded=n in watched.folded)
         for n, t in enumerate(metered.turns)
     )
     size = await store.size(thread)
@@ -157,7 +159,7 @@ async def run_trial(
     )
 
 
-def bills(turns: Sequence[Turn], name: str) -> float | None:
+def bills(turns: Sequence[TurnTokens], name: str) -> float | None:
     """What the turns would have cost at a price row; None if any of them has no known price."""
     price = row(name)
     each = [bill_prompt(t.cached, t.input - t.cached, price, output=t.output) for t in turns]

@@ -21,6 +21,9 @@ MINIMUM = 5
 TOLERANCE = 0.01
 """Success that may be lost, and the share of dollars that counts as no difference."""
 
+TIMES = 2
+"""Ratios from here on are told as multiples, not in per cent."""
+
 Code = Literal["saves", "costs_more", "no_difference", "loses_success", "too_few"]
 
 
@@ -49,26 +52,25 @@ class Comparison:
 
     @property
     def text(self) -> str:
-        """The verdict as one plain sentence, with success, tokens and dollars."""
+        """The verdict as one plain sentence, with success, tokens and dollars; the intervals stand in the tables."""
         row, usd = next(iter(self.usd_ratio.items()))
-        dollars = f"{_change(usd, 'dollars')} at {row} with the cached prefix billed"
-        sent = _change(self.token_ratio, "input tokens")
-        score = f"success {self.success[0]:.3f} against {self.success[1]:.3f}"
-        fewer = self.token_ratio.value is not None and self.token_ratio.value < 1
+        name, billed = self.mode.capitalize(), f"at {row} with the cached prefix billed"
+        dollars, sent = _change(usd, "dollars"), _change(self.token_ratio, "input tokens")
+        score = f"{self.success[0]:.3f} against {self.success[1]:.3f}"
         match self.code:
             case "too_few":
                 few = f"Too few seeds for a verdict on {self.mode} ({self.seeds} of at least {MINIMUM})"
-                return f"{few}: {dollars}, {sent}, {score}."
+                return f"{few}: so far {dollars} {billed}, {sent}, success {score}."
             case "loses_success":
-                return f"{self.mode} loses success ({score}), so no saving is claimed: {dollars}, {sent}."
+                return f"{name} loses success ({score}), so no saving is claimed: {dollars} {billed}, {sent}."
             case "saves":
-                return f"{self.mode} saves: {dollars}, {sent}, {score}."
+                return f"{name} saves: {dollars} {billed} and {sent}, at success {score}."
             case "costs_more":
-                joint = "although it sends" if fewer else "and"
-                return f"{self.mode} costs more: {dollars}, {joint} {sent}, {score}."
+                joint = "although it sends" if (self.token_ratio.value or 1) < 1 else "and"
+                return f"{name} costs more: {dollars} {billed}, {joint} {sent}, at success {score}."
         if usd.value is None:
-            return f"No verdict on dollars: the price of {row} is unknown; {self.mode} sends {sent}, {score}."
-        return f"{self.mode} makes no clear difference in dollars: {dollars}, {sent}, {score}."
+            return f"{name} has no verdict on dollars, since the price of {row} is unknown: {sent}, at success {score}."
+        return f"{name} makes no clear difference in dollars: {dollars} {billed}, {sent}, at success {score}."
 
     def to_json(self) -> dict[str, Json]:
         """The comparison as it stands in result.json."""
@@ -112,12 +114,9 @@ def _mean(trials: Sequence[Trial]) -> float:
 
 
 def _change(estimate: Estimate, what: str) -> str:
-    """A ratio in words: `38.2 % fewer input tokens (95 % interval 37.0 to 39.4)`."""
+    """A ratio in words: `38 % fewer input tokens`, `4.7 times the dollars`."""
     if estimate.value is None:
         return f"unknown {what}"
-    less = estimate.value < 1
-    word = f"{100 * abs(1 - estimate.value):.0f} % {'fewer' if less else 'more'} {what}"
-    if estimate.low is None or estimate.high is None:
-        return word
-    ends = sorted(100 * (1 - end if less else end - 1) for end in (estimate.low, estimate.high))
-    return f"{word} (95 % interval {ends[0]:.0f} to {ends[1]:.0f})"
+    if estimate.value >= TIMES:
+        return f"{estimate.value:.1f} times the {what}"
+    return f"{100 * abs(1 - estimate.value):.0f} % {'fewer' if estimate.value < 1 else 'more'} {what}"

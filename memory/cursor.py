@@ -47,13 +47,8 @@ class CursorSaver(BaseCheckpointSaver[str]):
         thread, ns, parent = self._place(config)
         store = await self._store()
         old = [name for name in await store.cursor(thread) if name.startswith(f"write {ns} ")]
-        value = [
-            checkpoint["id"],
-            parent,
-            *self._dump(checkpoint),
-            *self._dump(get_checkpoint_metadata(config, metadata)),
-        ]
-        await store.put_cursor(thread, {f"point {ns}": pack(value)}, old)
+        value = [parent, checkpoint, get_checkpoint_metadata(config, metadata)]
+        await store.put_cursor(thread, {f"point {ns}": self._dump(value)}, old)
         return _config(thread, ns, checkpoint["id"])
 
     async def aput_writes(

@@ -1,6 +1,6 @@
 """The embedded server: one Valkey or Redis process for each data directory, shared by its clients.
 
-It starts with the first client and ends a second after the last one, also when clients are killed (`guard.py` says how).
+It starts with the first client and ends a second after the last one, however those end (`guard.py` says how).
 Every acknowledged write survives the death of any process; a power cut may lose the last one to two seconds
 (`appendfsync everysec`). The directory must be on a local disk: file locks over NFS are not relied on.
 On Linux the server also ends when its guard is killed; macOS has no such signal, and there the next attach ends it.

@@ -69,8 +69,8 @@ class Said:
 class Reply:
     """One answer of a model. Its tool calls follow as `Call` records in the same commit.
 
-    `opaque` holds what only the provider understands (signatures, thinking blocks) and is sent back unmodified; `seconds` is the
-    time since the step began.
+    `opaque` holds what only the provider understands (signatures, thinking blocks) and is sent back unmodified;
+    `seconds` is the time since the step began.
     """
 
     step: int

@@ -31,7 +31,7 @@ def public(url: str) -> str:
     return re.sub(r"://.*@", "://", url, flags=re.DOTALL).partition("?")[0]
 
 
-def translate(error: Exception, url: str) -> StoreError:
+def translate(error: BaseException, url: str) -> StoreError:
     """The error of ours for one of redis-py, or of the socket below it; `url` is public."""
     said = f"{getattr(error, 'status_code', None) or ''} {error}"  # in a script's error the code stands in the text
     for code, (kind, sentence) in _CODES.items():
@@ -40,6 +40,27 @@ def translate(error: Exception, url: str) -> StoreError:
     name = type(error).__name__
     if name.startswith("Authentication"):
         return StoreUnreachable(f"the store {url} refuses the user or password of the address; correct them")
+    if name == "ConnectionError" and error.__cause__ is not None:  # what went wrong while it connected
+        return translate(error.__cause__, url)
     if isinstance(error, OSError) or name in ("ConnectionError", "TimeoutError", "InvalidResponse"):
         return StoreUnreachable(f"the store {url} gives no answer; start it, or correct the address")
     return StoreError(f"the store {url} refused a command ({said.strip()[:160]}); this server may not be supported")
+
+
+def judge(info: Mapping[str, object], url: str) -> list[str]:
+    """What a server's INFO says about losing data, one sentence each; `StoreUnsafe` for what must not be used.
+
+    A `volatile-*` policy can evict leases alone, since no other key expires: then a thread may be taken over too early,
+    and its first executor is refused. That loses no data, so it is a warning.
+    """
+    policy = str(info.get("maxmemory_policy", "noeviction"))
+    if info.get("role") in {"slave", "replica"}:
+        raise StoreUnsafe(f"the store {url} is a read-only replica; give the address of the primary")
+    if info.get("maxmemory") and policy.startswith("allkeys"):
+        raise StoreUnsafe(f"the store {url} may evict threads (maxmemory-policy {policy}); set it to noeviction")
+    warnings = []
+    if info.get("maxmemory") and policy != "noeviction":
+        warnings.append(f"{url} may evict leases (maxmemory-policy {policy}); noeviction is safer")
+    if not info.get("aof_enabled"):
+        warnings.append(f"{url} keeps no append-only file: if it ends, writes since its last snapshot are lost")
+    return warnings

@@ -12,10 +12,10 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError
 
 from satchel.memory import scripts
-from satchel.memory.errors import ConfigError, DamagedEntry, LeaseLost, StoreUnsafe, ThreadBusy, ThreadNotFound
+from satchel.memory.errors import ConfigError, DamagedEntry, LeaseLost, ThreadBusy, ThreadNotFound
 from satchel.memory.holder import Holder
 from satchel.memory.keys import index, keys, member, named
-from satchel.memory.redis_errors import public, translate
+from satchel.memory.redis_errors import judge, public, translate
 from satchel.memory.sentences import absent, busy, lost, moved
 from satchel.memory.store import Head, Lease, ThreadId
 
@@ -171,28 +171,9 @@ class ServerStore:
         return {name.decode(): value for name, value in kept.items()}
 
     async def check(self) -> list[str]:
-        """Read what the server says of itself; `StoreUnsafe` for a replica, or if it may evict threads.
-
-        A `volatile-*` policy may evict leases alone, since no other key expires: then a thread can be taken over too
-        early, and the first executor is refused, so that is a warning.
-        """
+        """Read what the server says of itself; `StoreUnsafe` for a replica, or if it may evict threads."""
         with self._errors():
-            info: dict[str, Any] = await self._redis.info()
-        policy = str(info.get("maxmemory_policy", "noeviction"))
-        if info.get("role") in ("slave", "replica"):
-            raise StoreUnsafe(f"the store {self.url} is a read-only replica; give the address of the primary")
-        if info.get("maxmemory") and policy.startswith("allkeys"):
-            raise StoreUnsafe(
-                f"the store {self.url} may evict threads (maxmemory-policy {policy}); set it to noeviction"
-            )
-        warnings = []
-        if info.get("maxmemory") and policy != "noeviction":
-            warnings.append(f"{self.url} may evict leases (maxmemory-policy {policy}); noeviction is safer")
-        if not info.get("aof_enabled"):
-            warnings.append(
-                f"{self.url} keeps no append-only file: if it ends, writes since its last snapshot are lost"
-            )
-        return warnings
+            return judge(await self._redis.info(), self.url)
 
     async def aclose(self) -> None:
         """Close the connections; the embedded server ends when nobody uses it any more."""

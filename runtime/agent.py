@@ -5,33 +5,25 @@ from __future__ import annotations
 import asyncio
 import uuid
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import TYPE_CHECKING, Any, Self
 
 from satchel.memory.errors import BudgetExceeded, ConfigError, ThreadNotFound
 from satchel.memory.handles import salt_for
 from satchel.memory.log import Log
 from satchel.memory.store import Store, ThreadId
-from satchel.prompts import render
-from satchel.runtime.budget import DEFAULT, LIMITS, Budget
-from satchel.runtime.context.context import fixed
-from satchel.runtime.context.controller import Rates
-from satchel.runtime.context.message import Message
+from satchel.runtime.budget import LIMITS, Budget
 from satchel.runtime.events import Event, RunEnded, RunResult
-from satchel.runtime.mode import Mode, mode
+from satchel.runtime.mode import Mode
 from satchel.runtime.models import resolve
-from satchel.runtime.portal import Portal
-from satchel.runtime.prices import find
 from satchel.runtime.session import Session
-from satchel.runtime.spec import OnBudget, Spec, limit
+from satchel.runtime.spec import OnBudget, make
 from satchel.runtime.stores import open_store
-from satchel.runtime.tools import as_tools
+from satchel.runtime.waiting import Waiting
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
-
-    from satchel.runtime.models import Model
 
 STEPS = 10**8
 """LangGraph's own limit, set above any budget: ours fire first."""
@@ -39,7 +31,7 @@ STEPS = 10**8
 Start = Callable[[Session], Awaitable[None]]
 
 
-class Agent:
+class Agent(Waiting):
     """An agent.
 
     Args:
@@ -75,14 +67,14 @@ class Agent:
         tenant: str = "default",
         seed: int | None = None,
     ) -> None:
-        self._made = {
-            "model": model, "tools": tuple(tools), "instructions": instructions, "mode": mode,
-            "context_limit": context_limit, "reply_tokens": reply_tokens, "budget": budget, "on_budget": on_budget,
-            "store": store, "tenant": tenant, "seed": seed,
+        super().__init__()
+        shape: dict[str, Any] = {
+            "instructions": instructions, "mode": mode, "context_limit": context_limit, "reply_tokens": reply_tokens,
+            "budget": budget, "on_budget": on_budget,
         }  # fmt: skip
-        self.spec = _spec(
-            resolve(model), self._made["tools"], instructions, mode, context_limit, reply_tokens, budget, on_budget
-        )
+        given = tuple(tools)
+        self._made = {"model": model, "tools": given, "store": store, "tenant": tenant, "seed": seed, **shape}
+        self.spec = make(resolve(model), given, **shape)
         self._store_at = store
         self._tenant = tenant
         self._seed = seed
@@ -90,7 +82,6 @@ class Agent:
             weakref.WeakKeyDictionary()
         )
         self._adopted: dict[str, Session] = {}
-        self._portal: Portal | None = None
         self._graph: CompiledStateGraph[Any, Any, Any, Any] | None = None
 
     def but(self, **changes: Any) -> Agent:
@@ -107,14 +98,14 @@ class Agent:
         """Go on with a thread's last run after a crash, a pause, or a budget stop."""
         return await _last(self.astream_resume(thread, add_budget=add_budget))
 
-    async def astream(self, task: str, *, thread: str | None = None) -> AsyncIterator[Event]:
+    async def astream(self, task: str, *, thread: str | None = None) -> AsyncGenerator[Event]:
         """The events of `arun`, the last one `RunEnded`."""
         name = thread or f"t-{uuid.uuid4().hex[:12]}"
         async with aclosing(self._drive(name, lambda session: _begin(session, task))) as events:
             async for event in events:
                 yield event
 
-    async def astream_resume(self, thread: str, *, add_budget: Budget | None = None) -> AsyncIterator[Event]:
+    async def astream_resume(self, thread: str, *, add_budget: Budget | None = None) -> AsyncGenerator[Event]:
         """The events of `aresume`."""
         if await (await self.store()).head(ThreadId(thread, self._tenant)) is None:
             raise ThreadNotFound(f"there is no thread {thread!r} to resume; `satchel threads ls` lists those there are")
@@ -143,52 +134,19 @@ class Agent:
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
-    # ------------------------------------------------------------------ synchronous
-
-    def run(self, task: str, *, thread: str | None = None) -> RunResult:
-        """`arun`, waited for; works inside a running event loop, too."""
-        return self._waiter().call(self.arun(task, thread=thread))
-
-    def resume(self, thread: str, *, add_budget: Budget | None = None) -> RunResult:
-        """`aresume`, waited for."""
-        return self._waiter().call(self.aresume(thread, add_budget=add_budget))
-
-    def stream(self, task: str, *, thread: str | None = None) -> Iterator[Event]:
-        """The events of `run`."""
-        return self._waiter().iterate(self.astream(task, thread=thread))
-
-    def close(self) -> None:
-        """Close what the synchronous calls opened."""
-        if self._portal:
-            self._portal.call(self.aclose())
-            self._portal.stop()
-            self._portal = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def _waiter(self) -> Portal:
-        if self._portal is None:
-            self._portal = Portal()
-            weakref.finalize(self, self._portal.stop)
-        return self._portal
-
     # ------------------------------------------------------------------ the graph
 
     @property
     def graph(self) -> CompiledStateGraph[Any, Any, Any, Any]:
         """The compiled LangGraph graph; takes `{"task": ...}` and a `thread_id`, for embedding and streaming."""
         if self._graph is None:
-            from satchel.memory.cursor import CursorSaver  # langgraph takes 0.7 s to import
-            from satchel.runtime.graph import build
+            from satchel.memory.cursor import CursorSaver  # noqa: PLC0415 - langgraph takes 0.7 s to import
+            from satchel.runtime.graph import build  # noqa: PLC0415 - as above
 
             self._graph = build(self._adopt, self._release, CursorSaver(self.store, tenant=self._tenant))
         return self._graph
 
-    async def _drive(self, name: str, start: Start) -> AsyncIterator[Event]:
+    async def _drive(self, name: str, start: Start) -> AsyncGenerator[Event]:
         session = await self._session(name)
         try:
             await start(session)
@@ -201,8 +159,8 @@ class Agent:
         if result.outcome in LIMITS and self.spec.on_budget == "raise":
             raise BudgetExceeded(f"thread {name!r} stopped: {result.detail}", result)
 
-    async def _events(self, session: Session) -> AsyncIterator[Event]:
-        from satchel.runtime.graph import Held
+    async def _events(self, session: Session) -> AsyncGenerator[Event]:
+        from satchel.runtime.graph import Held  # noqa: PLC0415 - as above
 
         config = {"configurable": {"thread_id": session.log.thread.name}, "recursion_limit": STEPS}
         # the log is durable step by step; the cursor need only be written when the run comes to rest
@@ -217,7 +175,7 @@ class Agent:
         salt = None if self._seed is None else salt_for(thread, self._seed)
         log = await Log.open(await self.store(), thread, salt=salt)
         try:
-            return Session(self.spec, log, lambda event: None)
+            return Session(self.spec, log, lambda _: None)
         except BaseException:
             await log.close()
             raise
@@ -239,38 +197,6 @@ class Agent:
         await session.log.close()
 
 
-def _spec(
-    model: Model, tools: Iterable[object], instructions: str, how: str | Mode, context_limit: int | str,
-    reply_tokens: int,
-    budget: Budget | None, on_budget: OnBudget,
-) -> Spec:  # fmt: skip
-    if on_budget not in get_args(OnBudget):
-        raise ConfigError(f"on_budget={on_budget!r} is none of {', '.join(get_args(OnBudget))}")
-    if not isinstance(reply_tokens, int) or reply_tokens < 1:
-        raise ConfigError(f"reply_tokens={reply_tokens!r} must be a whole number of tokens above zero")
-    price = find(model.name)
-    limits = budget or DEFAULT
-    if limits.usd is not None and (price is None or price.unit != "usd"):
-        raise ConfigError(f"a dollar budget needs a price for {model.name!r}, and there is none; use total_tokens instead")
-    system = (Message("system", "\n\n".join(filter(None, [instructions.strip(), render("progress")]))),)
-    known = {tool.name: tool for tool in as_tools(tools)}
-    surface = fixed(system, [tool.schema for tool in known.values()])
-    spec = Spec(
-        model=model,
-        tools=known,
-        system=system,
-        mode=mode(how),
-        context_limit=limit(context_limit, surface),
-        reply_tokens=reply_tokens,
-        budget=limits,
-        on_budget=on_budget,
-        price=price,
-        rates=Rates(*price.rates) if price else Rates(),
-    )
-    spec.context(b"")  # refuses by name what can never fit
-    return spec
-
-
 async def _begin(session: Session, task: str) -> None:
     if session.finished:
         await session.begin(task)
@@ -289,7 +215,7 @@ async def _resume(session: Session, more: Budget | None) -> None:
         await session.resume(more)
 
 
-async def _last(events: AsyncIterator[Event]) -> RunResult:
+async def _last(events: AsyncGenerator[Event]) -> RunResult:
     async for event in events:
         if isinstance(event, RunEnded):
             result = event.result

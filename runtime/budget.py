@@ -11,13 +11,13 @@ from satchel.memory.errors import ConfigError
 from satchel.memory.records import Json, Usage
 
 SAFETY = 1.25
-"""Factor on our token counts where the model's own tokenizer is another: published counts for Claude are 16 to 30 %
-above o200k_base (notes on Anthropic's tokenizer, 2025-2026)."""
+"""Factor on our token counts where the model's own tokenizer is another: Claude counts English 16 % and code 30 %
+higher than o200k_base (published comparisons of the Claude 3.5 tokenizer, 2025)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Limits of one run's spending, resumes included; None is no limit. Tokens are whole tokens, `usd` US dollars, `seconds` seconds.
+    """Limits of one run's spending, resumes included, in whole tokens, US dollars and seconds; None is no limit.
 
     A step is a turn: one model call and the tool calls it asked for. The reserved answer is the last step. Raises
     `ConfigError` for a limit that is negative or not a number.
@@ -45,7 +45,7 @@ class Budget:
 
     def __add__(self, more: Budget) -> Budget:
         """The budget raised by another; a limit that either lacks stays or becomes what the other says."""
-        raised = {}
+        raised: dict[str, Any] = {}
         for f in fields(self):
             old, new = getattr(self, f.name), getattr(more, f.name)
             if f.name == "per_tool":
@@ -157,8 +157,6 @@ def left(budget: Budget, spent: Spent) -> str:
     if budget.tool_calls is not None:
         parts.append(f"{max(0, budget.tool_calls - spent.usage.tool_calls)} tool calls")
     return ", ".join(parts)
-
-
 
 
 LIMITS = frozenset({"steps", "model_calls", "tool_calls", "input_tokens", "output_tokens", "tokens", "usd", "seconds"})

@@ -7,15 +7,19 @@ Nodes hold no state of their own. They ask the session, whose log answers what w
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
-from langchain_core.runnables import RunnableConfig  # noqa: TC002 - LangGraph reads the nodes' annotations
 from langgraph.channels import UntrackedValue
 from langgraph.graph import END, START, StateGraph
-from langgraph.runtime import Runtime  # noqa: TC002 - as above
+from langgraph.runtime import Runtime  # noqa: TC002 - LangGraph reads the nodes' annotations
 from langgraph.types import Send
+
+from satchel.memory.errors import ConfigError
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -29,6 +33,18 @@ class Held:
     """The session that a run holds, handed to the graph as its context."""
 
     session: Session | None = None
+
+
+def _held(runtime: Runtime[Held]) -> Session | None:
+    context: Held | None = runtime.context
+    return context.session if context else None
+
+
+def _thread(runtime: Runtime[Held]) -> str:
+    thread = runtime.execution_info.thread_id if runtime.execution_info else None
+    if thread is None:
+        raise ConfigError('the graph needs a thread: pass config={"configurable": {"thread_id": "..."}}')
+    return thread
 
 
 def _later(old: int, new: int) -> int:
@@ -49,6 +65,12 @@ class State(Input, total=False):
     outcome: str | None
 
 
+class Waiting(TypedDict):
+    """The position of a call that waits for its result."""
+
+    seq: int
+
+
 Adopt = Callable[[str, str | None], Awaitable["Session"]]
 """From a thread's name and the user's words to its session, opened if need be."""
 
@@ -59,35 +81,33 @@ def build(
     adopt: Adopt, release: Release, saver: BaseCheckpointSaver[str]
 ) -> CompiledStateGraph[State, Held, Input, State]:
     """Compile the graph. `adopt` and `release` serve runs that bring no session of their own."""
+    session = partial(_session, adopt, release)
 
-    async def session(runtime: Runtime[Held], config: RunnableConfig, task: str | None = None) -> Session:
-        held = runtime.context.session if runtime.context else None
-        found = held or await adopt(str(config["configurable"]["thread_id"]), task)
-        found.emit = runtime.stream_writer
-        return found
+    async def begin(state: State, runtime: Runtime[Held]) -> str | list[Send]:
+        async with session(runtime, state.get("task")) as at:
+            return "model" if at.finished else route(at)  # the model's node tells how the run has ended
 
-    async def begin(state: State, config: RunnableConfig, runtime: Runtime[Held]) -> str | list[Send]:
-        return route(await session(runtime, config, state.get("task")))
-
-    async def model(state: State, config: RunnableConfig, runtime: Runtime[Held]) -> dict[str, Any]:  # noqa: ARG001 - the log is the state
-        at = await session(runtime, config)
-        await at.model()
-        if not at.finished:
-            return {"position": at.log.length}
-        result = at.result()
-        if not (runtime.context and runtime.context.session):
+    async def model(state: State, runtime: Runtime[Held]) -> dict[str, Any]:  # noqa: ARG001 - the log is the state
+        async with session(runtime) as at:
+            if not at.finished:
+                await at.model()
+            if not at.finished:
+                return {"position": at.log.length, "output": None, "outcome": None}
+            result = at.result()
+        if _held(runtime) is None:
             await release(at)
         return {"position": at.log.length, "output": result.output, "outcome": result.outcome}
 
-    async def tool(state: dict[str, int], config: RunnableConfig, runtime: Runtime[Held]) -> dict[str, int]:
-        at = await session(runtime, config)
-        await at.call(state["seq"])
-        return {"position": at.log.length}
+    async def tool(state: Waiting, runtime: Runtime[Held]) -> dict[str, int]:
+        async with session(runtime) as at:
+            await at.call(state["seq"])
+            return {"position": at.log.length}
 
-    async def after(state: State, config: RunnableConfig, runtime: Runtime[Held]) -> str | list[Send]:
+    async def after(state: State, runtime: Runtime[Held]) -> str | list[Send]:
         if state.get("outcome"):
             return END
-        return route(await session(runtime, config))
+        async with session(runtime) as at:
+            return route(at)
 
     graph = StateGraph(State, context_schema=Held, input_schema=Input)
     graph.add_node("model", model)
@@ -96,6 +116,22 @@ def build(
     graph.add_conditional_edges("model", after, ["tool", "model", END])
     graph.add_edge("tool", "model")
     return graph.compile(checkpointer=saver, name="satchel")
+
+
+@asynccontextmanager
+async def _session(
+    adopt: Adopt, release: Release, runtime: Runtime[Held], task: str | None = None
+) -> AsyncIterator[Session]:
+    """The run's session, or the thread's own one, which is given back if the node fails or is cancelled."""
+    held = _held(runtime)
+    found = held or await adopt(_thread(runtime), task)
+    found.emit = runtime.stream_writer
+    try:
+        yield found
+    except BaseException:
+        if not held:
+            await asyncio.shield(release(found))
+        raise
 
 
 def route(session: Session) -> str | list[Send]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from satchel.memory.errors import DamagedEntry
 from satchel.memory.records import Call, Charge, Ended, Entry, Fold, Page, Reply, Result, Said, Started
 from satchel.runtime.budget import Budget, Spent
 from satchel.runtime.context.context import Context, Folded
@@ -100,7 +101,8 @@ class History:
         self.open = Open(seq, record)
 
     def _call(self, seq: int, record: Call) -> None:
-        assert self.open, "a call follows its reply in the same commit"
+        if self.open is None:
+            raise DamagedEntry(f"entry {seq} is a call without its reply; restore the store, or remove the thread")
         self.open.calls[seq] = record
         if record.refused:
             self.refused = record.refused

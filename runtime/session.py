@@ -1,4 +1,4 @@
-"""One executor's hold on one thread: every operation reads "if the log holds it, return that; else do it and append"."""
+"""One executor's hold on one thread: if the log holds an operation, return that; else do it and append."""
 
 from __future__ import annotations
 
@@ -55,12 +55,14 @@ class Session:
         await self._commit(f"r{self.log.length}", [started, Said(text=task)])
 
     async def resume(self, more: Budget | None) -> None:
-        """Go on with the last run: after a crash as it stands, after a stop with a raised budget."""
+        """Go on with the last run: after a crash as if there had been none, after a stop with a raised budget."""
         stopped = self.history.ended
+        doubt = self._doubtful() if stopped is None else []
+        if stopped is None and not doubt and not more:
+            return  # a record here would move the positions of what follows, and with them the handles in the prompts
         budget = self.history.budget + more if more else self.history.budget
         name = self.spec.mode.name
         records: list[Record] = [Started(run=self.history.run, mode=name, budget=budget.record(), resumed=True)]
-        doubt = self._doubtful() if stopped is None else []
         records += [Result(call=c.id, text=render("uncertain", name=c.name), error=True) for c in doubt]
         if stopped and stopped.text is not None:
             records.append(Said(text=render("continue")))
@@ -194,9 +196,7 @@ class Session:
             text = await self.log.text(handle)
         except UnknownHandle as error:
             return str(error), True
-        except SatchelError:
-            raise
-        return recall.select(text, **given), False
+        return recall.select(text, query=given["query"], lines=given["lines"], path=given["path"]), False
 
 
 def _why(limit: str) -> str:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from satchel.memory.errors import ConfigError
 from satchel.memory.handles import ref
+from satchel.prompts import render
+from satchel.runtime.budget import DEFAULT, Budget
 from satchel.runtime.context.context import Context, fixed
 from satchel.runtime.context.controller import Controller, Rates
+from satchel.runtime.context.message import Message
 from satchel.runtime.context.past import Terms
+from satchel.runtime.mode import Mode
+from satchel.runtime.mode import mode as mode_named
+from satchel.runtime.prices import Price, find
+from satchel.runtime.tools import Tool, as_tools
 
 if TYPE_CHECKING:
     from satchel.memory.records import Json
-    from satchel.runtime.budget import Budget
-    from satchel.runtime.context.message import Message
-    from satchel.runtime.mode import Mode
     from satchel.runtime.models import Model
-    from satchel.runtime.prices import Price
-    from satchel.runtime.tools import Tool
 
 OnBudget = Literal["answer", "pause", "raise"]
 
@@ -57,6 +59,47 @@ class Spec:
             self.mode, salt, system=self.system, tools=self.schemas, ceiling=self.ceiling,
             reply_tokens=self.reply_tokens, rates=self.rates,
         )  # fmt: skip
+
+
+def make(
+    model: Model,
+    tools: Iterable[object],
+    *,
+    instructions: str,
+    mode: str | Mode,
+    context_limit: int | str,
+    reply_tokens: int,
+    budget: Budget | None,
+    on_budget: OnBudget,
+) -> Spec:
+    """A spec of checked values. Raises `ConfigError` for what is wrong, and `PromptTooLarge` for what can never fit."""
+    if on_budget not in get_args(OnBudget):
+        raise ConfigError(f"on_budget={on_budget!r} is none of {', '.join(get_args(OnBudget))}")
+    if type(reply_tokens) is not int or reply_tokens < 1:
+        raise ConfigError(f"reply_tokens={reply_tokens!r} must be a whole number of tokens above zero")
+    price = find(model.name)
+    limits = DEFAULT if budget is None else budget
+    if limits.usd is not None and (price is None or price.unit != "usd"):
+        raise ConfigError(
+            f"a dollar budget needs a price for {model.name!r}, and there is none; use total_tokens instead"
+        )
+    system = (Message("system", "\n\n".join(filter(None, [instructions.strip(), render("progress")]))),)
+    known = {tool.name: tool for tool in as_tools(tools)}
+    surface = fixed(system, [tool.schema for tool in known.values()])
+    spec = Spec(
+        model=model,
+        tools=known,
+        system=system,
+        mode=mode_named(mode),
+        context_limit=limit(context_limit, surface),
+        reply_tokens=reply_tokens,
+        budget=limits,
+        on_budget=on_budget,
+        price=price,
+        rates=Rates(*price.rates) if price else Rates(),
+    )
+    spec.context(b"")  # refuses by name what can never fit
+    return spec
 
 
 def limit(text: int | str, surface: int) -> int:

@@ -16,7 +16,7 @@ async def open_store(url: str | None) -> Store:
 
     Raises `ConfigError` for an unknown kind of URL, `StoreUnreachable`, and `StoreUnsafe` for a store that evicts.
     """
-    from satchel.runtime.settings import Settings  # pydantic-settings takes 0.2 s to import
+    from satchel.runtime.settings import Settings  # noqa: PLC0415 - pydantic-settings takes 0.2 s to import
 
     settings = Settings()
     store = await opening.open_store(url or settings.store)

@@ -111,7 +111,7 @@ def _call(function: Callable[..., Any], given: dict[str, Any]) -> ToolOutput | A
 
 
 def _is_async(function: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _check(tool: Tool) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import Coroutine
 
     from satchel.memory.store import Store
-    from satchel.runtime.agent import Agent
-    from satchel.runtime.events import Event
 
 app = typer.Typer(
     name="satchel",
@@ -32,7 +29,8 @@ Model = Annotated[str | None, typer.Option(help="provider:model, or sim:echo, wh
 ModeName = Annotated[str | None, typer.Option("--mode", help="stateful, stateless, window or mask.")]
 Limits = Annotated[str | None, typer.Option("--budget", metavar="NAME=N,...", help="For example steps=40,usd=0.5.")]
 Limit = Annotated[
-    str | None, typer.Option("--context-limit", metavar="N|+N", help="Tokens, everything counted; +N: beyond the fixed surface.")
+    str | None,
+    typer.Option("--context-limit", metavar="N|+N", help="Tokens, everything counted; +N: beyond the fixed surface."),
 ]
 StoreAt = Annotated[str | None, typer.Option("--store", metavar="URL", help="redis://, rediss://, unix://, memory://.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -51,8 +49,10 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Give an agent a task and drive it to an outcome."""
-    made = _agent(agent, model=model, mode=mode, budget=budget, context_limit=context_limit, store=store)
-    _follow(made, made.astream(task, thread=thread), as_json=as_json)
+    from satchel import driving
+
+    made = driving.agent(agent, model=model, mode=mode, budget=budget, context_limit=context_limit, store=store)
+    raise typer.Exit(_wait(driving.follow(made, made.astream(task, thread=thread), as_json=as_json)))
 
 
 @app.command()
@@ -67,11 +67,12 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Go on with a thread after a crash, a pause or a budget stop."""
+    from satchel import driving
     from satchel.runtime.budget import Budget
 
-    made = _agent(agent, model=model, mode=mode, context_limit=context_limit, store=store)
-    more = Budget.parse(add_budget) if add_budget else None
-    _follow(made, made.astream_resume(thread, add_budget=more), as_json=as_json)
+    made = driving.agent(agent, model=model, mode=mode, context_limit=context_limit, store=store)
+    events = made.astream_resume(thread, add_budget=Budget.parse(add_budget) if add_budget else None)
+    raise typer.Exit(_wait(driving.follow(made, events, as_json=as_json)))
 
 
 @app.command()
@@ -81,7 +82,9 @@ def suites(as_json: AsJson = False) -> None:
     from satchel.evals.suite import SUITES
 
     if as_json:
-        console.document([{"name": s.name, "summary": s.summary, "context_limit": s.context_limit} for s in SUITES.values()])
+        console.document(
+            [{"name": s.name, "summary": s.summary, "context_limit": s.context_limit} for s in SUITES.values()]
+        )
         return
     for suite in SUITES.values():
         console.out(f"{suite.name:24} {suite.summary}")
@@ -92,7 +95,9 @@ def compare(
     suite: str,
     modes: Annotated[str, typer.Option(help="Modes to pair with stateless, by seed.")] = "stateful,stateless",
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 20,
-    prices: Annotated[str | None, typer.Option(metavar="ROW,...", help="Price rows, for example c=.10,w=1.25,gpt-5.")] = None,
+    prices: Annotated[
+        str | None, typer.Option(metavar="ROW,...", help="Price rows, for example c=.10,w=1.25,gpt-5.")
+    ] = None,
     context_limit: Limit = None,
     out: Annotated[Path | None, typer.Option(help="Folder for report.html, report.md and result.json.")] = None,
     store: StoreAt = None,
@@ -113,7 +118,9 @@ def compare(
 @app.command()
 def replay(
     traces: Annotated[list[Path], typer.Argument(metavar="TRACE...", help="Trace files: .jsonl or .jsonl.gz.")],
-    context_limit: Annotated[str, typer.Option("--context-limit", metavar="N|+N", help="Tokens; +N: beyond the fixed surface.")],
+    context_limit: Annotated[
+        str, typer.Option("--context-limit", metavar="N|+N", help="Tokens; +N: beyond the fixed surface.")
+    ],
     prompts: Annotated[Path, typer.Option(metavar="OUT", help="Where the prompts go, as JSON lines (.gz: gzip).")],
     mode: Annotated[str, typer.Option("--mode")] = "stateful",
     vault: Annotated[Path | None, typer.Option(metavar="OUT", help="Where the texts behind the handles go.")] = None,
@@ -168,55 +175,6 @@ def rm(thread: str, store: StoreAt = None) -> None:
 
     _wait(shelf.remove(lambda: _store(store), thread))
     console.say(f"removed {thread}")
-
-
-def _agent(at: str | None, *, model: str | None, budget: str | None = None, **changes: Any) -> Agent:
-    """The agent that was asked for, with what the command line changes about it."""
-    from satchel.memory.errors import ConfigError
-    from satchel.runtime.agent import Agent
-    from satchel.runtime.budget import Budget
-
-    given = {name: value for name, value in changes.items() if value is not None}
-    if budget is not None:
-        given["budget"] = Budget.parse(budget)
-    if at is None:
-        if model is None:
-            raise ConfigError("name an agent with --agent module:attr, or a model with --model (sim:echo needs no key)")
-        return Agent(model, **given)
-    found = _load(at)
-    if not isinstance(found, Agent):
-        raise ConfigError(f"{at} is a {type(found).__name__}, not an Agent")
-    return found.but(**given, **({"model": model} if model else {}))
-
-
-def _load(at: str) -> object:
-    from importlib import import_module
-
-    from satchel.memory.errors import ConfigError
-
-    module, _, name = at.partition(":")
-    sys.path.insert(0, "")  # as `python -m` does: the user's own module stands in the working directory
-    try:
-        return getattr(import_module(module), name or "agent")
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"--agent {at} cannot be loaded: {error}; write module:attr, as in my_agents:support") from None
-
-
-def _follow(agent: Agent, events: AsyncIterator[Event], *, as_json: bool) -> None:
-    """Print a run's events as they come, then its result, and exit with its code."""
-    from satchel import console
-    from satchel.runtime.events import RunEnded
-
-    async def follow() -> int:
-        async with agent:
-            async for event in events:
-                if isinstance(event, RunEnded):
-                    code = console.result(event.result, as_json=as_json)
-                else:
-                    console.event(event)
-        return code
-
-    raise typer.Exit(_wait(follow()))
 
 
 async def _store(url: str | None) -> Store:

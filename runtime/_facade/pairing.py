@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import Progress
 
 from satchel import console
 from satchel.evals.compare import Result
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from satchel.evals.trial import Trial
+
+EVERY = 10
+"""Trials between two lines of progress where there is no terminal."""
 
 
 async def compare(
@@ -39,7 +45,14 @@ async def compare(
     async with opened(open_store) as store:
         with _Progress(seeds * len({*names, "stateless"}), quiet=quiet) as progress:
             return await run(
-                found, names, range(seeds), store=store, prices=rows, context_limit=context_limit, out=out, progress=progress
+                found,
+                names,
+                range(seeds),
+                store=store,
+                prices=rows,
+                context_limit=context_limit,
+                out=out,
+                progress=progress,
             )
 
 
@@ -67,28 +80,29 @@ def tell(result: Result, out: Path | None) -> None:
 
 def _grid(rows: list[list[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]) for row in rows]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]
 
 
 class _Progress:
-    """Trials done: a live line on a terminal, plain lines otherwise, nothing when quiet."""
+    """Trials done: a live bar on a terminal, plain lines otherwise, nothing when quiet."""
 
     def __init__(self, total: int, *, quiet: bool) -> None:
         self._total, self._done, self._quiet = total, 0, quiet
-        self._live = sys.stderr.isatty() and not quiet
+        self._bar = Progress(console=Console(stderr=True), disable=quiet or not sys.stderr.isatty())
+        self._task = self._bar.add_task("trials", total=total)
 
-    def __enter__(self) -> _Progress:
+    def __enter__(self) -> Self:
+        self._bar.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._live and self._done:
-            sys.stderr.write("\n")
+        self._bar.stop()
 
     def __call__(self, trial: Trial) -> None:
         self._done += 1
-        text = f"{self._done}/{self._total} seed {trial.seed} {trial.mode}: success {trial.success:.2f}, {trial.input_tokens:,} tokens"
-        if self._live:
-            sys.stderr.write(f"\r\033[K{text}")
-            sys.stderr.flush()
-        elif not self._quiet and (self._done % 10 == 0 or self._done == self._total):
-            console.say(text)
+        self._bar.update(self._task, advance=1, description=f"seed {trial.seed}, {trial.mode}")
+        if self._bar.disable and not self._quiet and (self._done % EVERY == 0 or self._done == self._total):
+            console.say(f"{self._done} of {self._total} trials, last: seed {trial.seed}, {trial.mode}")

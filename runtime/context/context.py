@@ -25,7 +25,7 @@ TAIL = 80
 """Tokens set aside for the tail."""
 
 
-class Overflow(Exception):  # noqa: N818 - an expected end, turned into the outcome `context`; never seen by users
+class Overflow(Exception):
     """The prompt cannot be brought under the ceiling."""
 
 
@@ -64,10 +64,10 @@ class Context:
         self._with_recall = (*self._tools, recall.schema())
         self._fixed = fixed(self._system, self._with_recall)
         if self.room(ceiling) < MINIMUM:
+            enough = self._fixed + reply_tokens + 4 * MINIMUM
             raise PromptTooLarge(
-                f"system text and tool schemas take {self._fixed} tokens and the reply {reply_tokens}, which leaves too "
-                f"little under the ceiling of {ceiling}: raise context_limit to {self._fixed + reply_tokens + 4 * MINIMUM}"
-                " or more, or shorten them"
+                f"system text and tool schemas take {self._fixed} tokens and the reply {reply_tokens}, which leaves too"
+                f" little under the ceiling of {ceiling}; raise context_limit to {enough} or more, or shorten them"
             )
 
     def room(self, ceiling: int) -> int:
@@ -82,13 +82,12 @@ class Context:
         """Tokens of the next prompt, at most."""
         return min(self._fixed + TAIL + self.past.size(), self.ceiling - self._reply)
 
-    def prompt(
-        self, *, state: str = "", page_seq: int = 0, ceiling: int | None = None, final: bool = False
-    ) -> Prompt:
+    def prompt(self, *, state: str = "", page_seq: int = 0, ceiling: int | None = None, final: bool = False) -> Prompt:
         """The prompt for the next model call, folding first if it pays or if it must.
 
         `state` is the latest state for the tail, shown once anything has been folded and for the reserved answer
-        (`final`). `page_seq` numbers the first page of old handles, should one be made. Raises `Overflow` if nothing brings it under the ceiling.
+        (`final`). `page_seq` numbers the first page of old handles, should one be made; a page and its fold take a
+        number each. Raises `Overflow` if nothing brings it under the ceiling.
         """
         room = self.room(min(ceiling or self.ceiling, self.ceiling))
         folds: list[Folded] = []
@@ -96,7 +95,7 @@ class Context:
             self._fold(folds, room, page_seq)
         for deep in (False, True):
             if self.past.size() > room:
-                self._fold(folds, room, page_seq + len(folds), deep=deep)
+                self._fold(folds, room, page_seq + numbers(folds), deep=deep)
         if self.past.size() > room:
             raise Overflow(f"{self.past.size()} tokens of messages, room for {room}")
         self.past.sent()
@@ -128,6 +127,11 @@ class Context:
 
 MINIMUM = 256
 """Tokens for messages below which no thread could go on."""
+
+
+def numbers(folds: Sequence[Folded]) -> int:
+    """Positions in the log that folds take: one each, and one for each page."""
+    return sum(1 + (done.page is not None) for done in folds)
 
 
 def fixed(system: Sequence[Message], tools: Sequence[Json]) -> int:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from satchel.memory.handles import HANDLE
 from satchel.prompts import render
 from satchel.runtime.context import tokens
-from satchel.runtime.context.item import HANDLE, SHORT, Form, Item, Kind, Table
+from satchel.runtime.context.item import PER_HANDLE, SHORT, Form, Item, Kind, Table
 
 if TYPE_CHECKING:
     from satchel.memory.records import Json
@@ -18,6 +19,8 @@ PAGE_ABOVE, PAGE_TO = 0.9, 0.5
 
 PASSES: tuple[Kind, ...] = ("user", "row", "list", "line", "said", "text")
 """In this order items are given room, the newest first: what is densest in facts comes before quoted text."""
+
+DENSE = ("row", "list")
 
 FRAME = 80
 """Tokens of the lines that open and close the digest."""
@@ -50,28 +53,28 @@ def fold(
         made = _fitted(every, turns, limit, tag, handle)
         if made is None:
             return None
-        chosen, text = made
+        chosen, text, size = made
         certificate = certify(chosen, text, handle)
         lost = set(certificate["missing"])
         if not lost:
             kept = tuple(item.at(form) for item, form in chosen)
-            return Digest(kept, text, tokens.count(text), turns, certificate, page)
+            return Digest(kept, text, size, turns, certificate, page)
         every = [item.at(item.bare) if lost & {*item.parts} else item for item in every]  # the safer form
     return None
 
 
 def _fitted(
     every: Sequence[Item], turns: int, limit: int, tag: str, handle: Handle
-) -> tuple[list[tuple[Item, Form]], str] | None:
-    """Forms and text in at most `limit` tokens; sizes of forms are estimates, so the room is narrowed until it holds."""
+) -> tuple[list[tuple[Item, Form]], str, int] | None:
+    """Forms and text in at most `limit` tokens; forms are sized by estimates, so the room shrinks until it holds."""
     room = limit - FRAME
     for _ in range(8):
         chosen = _choose(every, room)
         text = _render(chosen, turns, tag, handle)
-        over = tokens.count(text) - limit
-        if over <= 0:
-            return chosen, text
-        room -= over + 8
+        size = tokens.count(text)
+        if size <= limit:
+            return chosen, text, size
+        room -= size - limit + 8
     return None
 
 
@@ -79,9 +82,10 @@ def certify(chosen: Sequence[tuple[Item, Form]], text: str, handle: Handle) -> d
     """Proof that each text of the items stands in the digest, whole or behind a handle that is really there."""
     behind = verbatim = 0
     missing: list[int] = []
+    there = set(HANDLE.findall(text))
     for item, form in chosen:
         for part in item.parts:
-            if part in form.refs and handle(part) in text:
+            if part in form.refs and handle(part) in there:
                 behind += 1
             elif part in form.verbatim and _stands(form, text):
                 verbatim += 1
@@ -116,31 +120,29 @@ def _paged(every: list[Item], limit: int, handle: Handle, seq: int) -> tuple[lis
         n += 1
     lines = [f"turn {i.turn}: " + _line(i, i.form("line") or i.bare, handle) for i in every[:n]]
     entry = Form("line", SHORT, (seq,), text=f"index of turns up to {every[n - 1].turn}")
-    return [Item(every[n - 1].turn, (seq,), (entry, Form("handle", HANDLE, (seq,)))), *every[n:]], "\n".join(lines)
+    return [Item(every[n - 1].turn, (seq,), (entry, Form("handle", PER_HANDLE, (seq,)))), *every[n:]], "\n".join(lines)
 
 
 def _choose(every: Sequence[Item], room: int) -> list[tuple[Item, Form]]:
     """The form of each item: words of the user first, then rows, lists, lines and quoted text, newest first."""
     chosen = [item.bare for item in every]
     left = room - sum(form.size for form in chosen)
+    newest_first = [n for n in range(len(every) - 1, -1, -1) if len(every[n].forms) > 1]
     for kind in PASSES:
-        for n in range(len(every) - 1, -1, -1):
-            better = next((f for f in _richer(every[n], chosen[n], kind) if f.size - chosen[n].size <= left), None)
-            if better:
-                left -= better.size - chosen[n].size
-                chosen[n] = better
+        for n in newest_first:
+            current = chosen[n]
+            for form in every[n].forms:
+                if form is current or current.kind in DENSE:  # rows and lists are never traded for text
+                    break
+                if form.kind == kind and form.size - current.size <= left:
+                    left -= form.size - current.size
+                    chosen[n] = form
+                    break
     return list(zip(every, chosen, strict=True))
 
 
-def _richer(item: Item, current: Form, kind: Kind) -> list[Form]:
-    """The forms of this kind that are richer than the current one; rows and lists are never traded for text."""
-    if current.kind in ("row", "list"):
-        return []
-    return [form for form in item.forms[: item.forms.index(current)] if form.kind == kind]
-
-
 def _render(chosen: Sequence[tuple[Item, Form]], turns: int, tag: str, handle: Handle) -> str:
-    rows = _tables([form for _, form in chosen if form.table and form.rows], handle)
+    rows = _tables([form for _, form in chosen if form.rows], handle)
     above = {cell for form in (f for _, f in chosen) for key, row in form.rows for cell in (*key.split(","), *row)}
     lists = [_list(form, above, handle) for _, form in chosen if form.lists]
     users = [_line(i, f, handle) for i, f in chosen if f.kind == "user"]
@@ -159,8 +161,8 @@ def _line(item: Item, form: Form, handle: Handle) -> str:
 def _tables(forms: Sequence[Form], handle: Handle) -> list[str]:
     tables: dict[Table, list[Form]] = {}
     for form in forms:
-        assert form.table
-        tables.setdefault(form.table, []).append(form)
+        if form.table:
+            tables.setdefault(form.table, []).append(form)
     return [line for table, members in tables.items() for line in _table(table, members, handle)]
 
 
@@ -178,12 +180,10 @@ def _table(table: Table, members: Sequence[Form], handle: Handle) -> list[str]:
 
 
 def _list(form: Form, above: set[str], handle: Handle) -> str:
-    assert form.table
-    name, head, _, _ = form.table
+    name, head, _, _ = form.table or ("", (), (), False)
     out = []
     for path, values in form.lists:
         rest = [v for v in values if v not in above]
         label = f"@ {name}({','.join(head)})" + (f".{path}" if path else "")
         out.append(f"{label} -> {len(values)} values, {len(values) - len(rest)} above; rest: {','.join(rest)}")
     return " ".join(["\n".join(out), *map(handle, form.refs)])
-

@@ -1,7 +1,7 @@
 """What enters the prompt when a turn arrives: whole texts, or previews of those too large, decided once.
 
-A turn may take up to `SHARE` of the room for messages. A text above `CAP` tokens, and in a crowded turn every text above
-the level at which the turn fits, is shown by its head, its tail and a handle to the whole.
+A turn may take up to `SHARE` of the room for messages. A text above `CAP` tokens, and in a crowded turn every text
+above the level at which the turn fits, is shown by its head, its tail and a handle to the whole.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Handle = Callable[[int], str]
 
 
 def preview(text: str, limit: int, handle: str) -> str:
-    """The head and tail of a text in about `limit` tokens, and where the whole is; short texts come back as they are."""
+    """The head and tail of a text in about `limit` tokens, and where the whole is; a short text comes back as it is."""
     if 4 * len(text) <= limit or tokens.count(text) <= limit:  # a character has up to 4 bytes, a token at least one
         return text
     head, tail = limit * 6 // 10, limit * 2 // 10

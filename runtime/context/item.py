@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from satchel.runtime.context import tokens
-from satchel.runtime.context.shape import LONGEST, Shape, quote, shape
+from satchel.runtime.context.shape import LONGEST, WIDEST, Shape, quote, shape
 
 if TYPE_CHECKING:
     from satchel.memory.records import Json
@@ -27,7 +27,7 @@ QUOTED = 120
 REMARK = 48
 """Tokens quoted of a longer remark of the model or of the user."""
 
-HANDLE = 6
+PER_HANDLE = 6
 """Tokens of one handle with its blank, at most."""
 
 Kind = Literal["user", "said", "row", "list", "text", "line", "handle"]
@@ -103,11 +103,11 @@ def _quoted(text: str, kind: Kind, seq: int) -> Form:
 
 
 def _sized(kind: Kind, text: str, refs: tuple[int, ...], verbatim: tuple[int, ...] = ()) -> Form:
-    return Form(kind, tokens.count(text) + 8 + HANDLE * len(refs), refs, verbatim, text)
+    return Form(kind, tokens.count(text) + 8 + PER_HANDLE * len(refs), refs, verbatim, text)
 
 
 def _bare(refs: tuple[int, ...]) -> Form:
-    return Form("handle", HANDLE * len(refs), refs)
+    return Form("handle", PER_HANDLE * len(refs), refs)
 
 
 def clip(text: str, limit: int) -> str:
@@ -150,17 +150,14 @@ def _shaped(call: ToolCall, seq: int, answer: str, answered: tuple[int, ...]) ->
     if key is None or not (found.rows or found.lists):
         return
     refs, verbatim = (answered, (seq,)) if not found.whole else ((), (seq, *answered))
-    head = tuple(quote(k) for k in call.args)
-    yield from _rows(found, quote(call.name), head, key, refs, verbatim)
-
-
-def _rows(
-    found: Shape, name: str, head: tuple[str, ...], key: str, refs: tuple[int, ...], verbatim: tuple[int, ...]
-) -> Iterator[Form]:
     columns = tuple(dict.fromkeys(quote(c) for row in found.rows for c, _ in row))
-    if len(columns) > 16:  # rows that share little make no table
-        return
-    table: Table = (name, head, columns, found.many)
+    if len(columns) <= WIDEST:  # rows that share little make no table
+        table = (quote(call.name), tuple(quote(k) for k in call.args), columns, found.many)
+        yield _dense(found, table, key, refs, verbatim)
+
+
+def _dense(found: Shape, table: Table, key: str, refs: tuple[int, ...], verbatim: tuple[int, ...]) -> Form:
+    columns = table[2]
     rows = []
     for n, row in enumerate(found.rows):
         cells = {quote(c): quote(v) for c, v in row}
@@ -168,7 +165,7 @@ def _rows(
     lists = tuple((quote(path) if path else "", tuple(map(quote, values))) for path, values in found.lists)
     text = "\n".join(f"{k}: {','.join(c)}" for k, c in rows) + "".join(",".join(v) + " " * 24 for _, v in lists)
     kind: Kind = "list" if lists else "row"
-    yield Form(kind, tokens.count(text) + 2 + HANDLE * len(refs), refs, verbatim, "", table, tuple(rows), lists)
+    return Form(kind, tokens.count(text) + 2 + PER_HANDLE * len(refs), refs, verbatim, "", table, tuple(rows), lists)
 
 
 def _key(args: Json) -> str | None:
@@ -176,4 +173,3 @@ def _key(args: Json) -> str | None:
         return None
     cells = [v if isinstance(v, str) else tokens.compact(v) for v in args.values()]
     return None if any(len(c) > LONGEST for c in cells) else ",".join(map(quote, cells))
-

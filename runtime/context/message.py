@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from satchel.memory.records import Json
 
@@ -48,7 +48,12 @@ class Message:
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Json]) -> Message:
-        """Read a message of a trace file; content given as parts is joined by line breaks."""
+        """Read a message of a trace file; content given as parts is joined by line breaks.
+
+        Raises `KeyError`, `TypeError`, `AttributeError` or `ValueError` for what is no message.
+        """
+        if raw["role"] not in get_args(Role):
+            raise ValueError(f"unknown role {raw['role']!r}")
         content = raw.get("content") or ""
         if not isinstance(content, str):
             content = "\n".join(str(part.get("text", "")) for part in content)

@@ -11,13 +11,19 @@ from typing import Protocol
 
 from satchel.runtime.context import tokens
 from satchel.runtime.context.controller import Controller
-from satchel.runtime.context.digest import Digest, fold
+from satchel.runtime.context.digest import FRAME, Digest, fold
 from satchel.runtime.context.ingest import arrive
 from satchel.runtime.context.item import Item, items
 from satchel.runtime.context.message import Message
 from satchel.runtime.context.turn import Turn
 
 Handle = Callable[[int], str]
+
+ROLE = tokens.OVERHEAD + 2
+"""Tokens of a message of the user beside its content."""
+
+SLACK = 1.1
+"""Sizes of forms are estimates: what rows and handles need is given a tenth more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +151,6 @@ class Fold:
         self.digest = Digest()
         self.handles = False
         self._task: Turn | None = None
-        self._head: Message | None = None
         self._epoch: list[tuple[Turn, tuple[Item, ...]]] = []
         self._messages: list[Message] = []
         self._size = 0
@@ -158,8 +163,7 @@ class Fold:
         self.handles |= shown is not turn
         if self._task is None and turn.is_user:
             self._task = shown
-            self._head = shown.messages[0]
-            self._messages.append(self._head)
+            self._messages += shown.messages
             self._size += shown.size
             return
         self._turns += not turn.is_user
@@ -207,8 +211,7 @@ class Fold:
         kept = self._epoch[cut:]
         free = room - task - sum(turn.size for turn, _ in kept)
         new = [item for _, made in self._epoch[:cut] for item in made]
-        handles = sum(item.bare.size for item in (*self.digest.items, *new))
-        limit = free if deep else min(max(int(room * self.SHARE), int(handles * 1.2)), free - room // 8)
+        limit = free if deep else self._limit([*self.digest.items, *new], room, free)
         turns = self._turns - sum(not turn.is_user for turn, _ in kept)
         if cut == 0 or limit <= 0:
             return False
@@ -220,15 +223,22 @@ class Fold:
         self._settle(digest, kept)
         return True
 
+    def _limit(self, every: Sequence[Item], room: int, free: int) -> int:
+        """Tokens for the digest: its share, which leaves the epoch room to grow, or what rows and handles need."""
+        dense = sum((item.form("user", "row", "list") or item.bare).size for item in every) + FRAME
+        return max(min(int(room * self.SHARE), free - room // 8), min(int(dense * SLACK), free))
+
     def _settle(self, digest: Digest, kept: list[tuple[Turn, tuple[Item, ...]]]) -> None:
         self.digest, self._epoch, self.handles = digest, kept, True
         self._pending = sum(item.forms[0].size for _, made in kept for item in made)
         self.controller = self.controller.folded()
         task = self._task.messages[0].content + "\n\n" if self._task else ""
         after = [m for turn, _ in kept for m in turn.messages]
-        content = task + digest.text
+        content, size = task + digest.text, tokens.count(task) + digest.size
         while after and after[0].role == "user":  # two messages of the user in a row are not legal everywhere
-            content += "\n\n" + after.pop(0).content
-        self._head = Message("user", content)
-        self._messages = [self._head, *after]
+            words = "\n\n" + after.pop(0).content
+            content, size = content + words, size + tokens.count(words)
+        head = Message("user", content)
+        tokens.counted(head, size + ROLE)  # the digest was counted when it was made
+        self._messages = [head, *after]
         self._size = sum(map(tokens.count_message, self._messages))

@@ -56,7 +56,9 @@ def _bounded(text: str, limit: int) -> str:
     shown = tokens.decode(ids[: limit - 40])
     lines = shown.count("\n") + 1
     total = text.count("\n") + 1
-    return f"{shown}\n[... {len(text) - len(shown):,} characters follow; shown: lines 1-{lines} of {total}; narrow it ...]"
+    return (
+        f"{shown}\n[... {len(text) - len(shown):,} characters follow; shown: lines 1-{lines} of {total}; narrow it ...]"
+    )
 
 
 def _path(text: str, path: str) -> str:

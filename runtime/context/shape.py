@@ -18,6 +18,9 @@ WIDEST = 16
 MOST_ROWS = 64
 """Objects of the longest list that is shown as rows."""
 
+DEEPEST = 3
+"""Levels of objects that are read; deeper ones are left to the whole text."""
+
 LARGEST = 200_000
 """Characters of the largest result that is parsed."""
 
@@ -41,7 +44,7 @@ def shape(text: str) -> Shape:
     if len(text) > LARGEST or not text.lstrip().startswith(("{", "[")):
         return TEXT
     try:
-        value = json.loads(text, parse_int=str, parse_float=str)
+        value = json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return TEXT
     if isinstance(value, dict):
@@ -51,6 +54,13 @@ def shape(text: str) -> Shape:
     if value and len(value) <= MOST_ROWS and all(isinstance(v, dict) for v in value):
         return _table(value)
     return TEXT
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    value = dict(pairs)
+    if len(value) < len(pairs):  # of two values with one name only the last would be seen
+        raise ValueError("a name stands twice")
+    return value
 
 
 def _table(value: list[dict[str, Json]]) -> Shape:
@@ -64,14 +74,15 @@ def _object(value: dict[str, Json]) -> Shape:
     cells: list[tuple[str, str]] = []
     lists: list[tuple[str, tuple[str, ...]]] = []
     whole = True
-    for path, leaf in _leaves(value, ""):
+    leaves = _leaves(value, "")
+    for path, leaf in leaves:
         if _scalar(leaf) and _short(leaf):
             cells.append((path, _cell(leaf)))
         elif isinstance(leaf, list) and leaf and all(_scalar(v) and _short(v) for v in leaf):
             lists.append((path, tuple(map(_cell, leaf))))
         else:
             whole = False
-    if len(cells) > WIDEST or not (cells or lists) or len(value) == 0:
+    if len(cells) > WIDEST or not (cells or lists) or len({path for path, _ in leaves}) < len(leaves):
         return TEXT
     return Shape(rows=(tuple(cells),) if cells else (), lists=tuple(lists), whole=whole)
 
@@ -79,7 +90,7 @@ def _object(value: dict[str, Json]) -> Shape:
 def _leaves(value: dict[str, Json], path: str) -> list[tuple[str, Json]]:
     out: list[tuple[str, Json]] = []
     for key, leaf in value.items():
-        if isinstance(leaf, dict) and leaf and path.count(".") < 3:  # deeper objects are left to the whole text
+        if isinstance(leaf, dict) and leaf and path.count(".") < DEEPEST:
             out += _leaves(leaf, f"{path}{key}.")
         else:
             out.append((path + key, leaf))
@@ -98,7 +109,13 @@ def _cell(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+SEPARATORS = {ord(mark): json.dumps(mark)[1:-1] for mark in "\x85\u2028\u2029"}
+"""Line breaks that JSON leaves as they are."""
+
+
 def quote(cell: str) -> str:
     """A value as it stands in a row: as it is, or as a JSON string where it would be read as something else."""
-    plain = cell and cell.isprintable() and cell == cell.strip() and not any(mark in cell for mark in ',:"[]') and cell != "-"
-    return cell if plain else json.dumps(cell, ensure_ascii=False)
+    plain = cell.isprintable() and cell == cell.strip() and not any(mark in cell for mark in ',:"[]')
+    if plain and cell and cell not in ("-", "older") and not cell.startswith(("@", "|")):
+        return cell
+    return json.dumps(cell, ensure_ascii=False).translate(SEPARATORS)

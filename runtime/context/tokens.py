@@ -27,6 +27,9 @@ OVERHEAD = 4
 CHUNK = 100_000
 """Characters encoded at a time: tiktoken's regex overflows its stack on about a million blanks."""
 
+BRIEF = 512
+"""Characters of a text whose count is remembered."""
+
 # The pattern of o200k_base, as published in tiktoken 0.14.0 (tiktoken_ext/openai_public.py, MIT licence).
 _CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 _PATTERN = "|".join(
@@ -45,7 +48,7 @@ _PATTERN = "|".join(
 @cache
 def encoding() -> tiktoken.Encoding:
     """The encoding, built from the shipped vocabulary on first use (about 0.2 s and 77 MiB)."""
-    import tiktoken
+    import tiktoken  # noqa: PLC0415 - only what counts pays for it
 
     return tiktoken.Encoding(
         name="o200k_base",
@@ -74,7 +77,7 @@ def _count_short(text: str) -> int:
 
 def count(text: str) -> int:
     """Tokens of a text."""
-    return _count_short(text) if len(text) <= 512 else len(encode(text))
+    return _count_short(text) if len(text) <= BRIEF else len(encode(text))
 
 
 def render(message: Message) -> str:
@@ -93,8 +96,15 @@ def count_message(message: Message) -> int:
     if (known := _COUNTS.get(message)) is not None:
         return known
     size = len(encode(render(message))) + OVERHEAD
+    if message.opaque is not None:  # what only the provider understands is input, too, and may repeat the rest
+        size += len(encode(compact(message.opaque)))
     _COUNTS[message] = size
     return size
+
+
+def counted(message: Message, size: int) -> None:
+    """Keep the size of a message whose parts were counted already: their sum, which the whole never exceeds by much."""
+    _COUNTS[message] = size
 
 
 def encode_message(message: Message) -> list[int]:

@@ -7,19 +7,22 @@ from dataclasses import replace
 from functools import partial
 from random import Random
 from statistics import mean
+from typing import TYPE_CHECKING
 
 import pytest
 
-from satchel.evals.case import Case
 from satchel.evals.knapsack import HARD, generate
 from satchel.evals.knapsack_desk import Names, knapsack, play
 from satchel.evals.knapsack_policy import read
 from satchel.evals.suite import SUITES, Suite, suite
 from satchel.evals.trial import Trial, run_trial
 from satchel.memory.memory_store import MemoryStore
-from satchel.memory.records import Json
 from satchel.runtime.context.message import Message, ToolCall
-from satchel.runtime.models import Answer
+
+if TYPE_CHECKING:
+    from satchel.evals.case import Case
+    from satchel.memory.records import Json
+    from satchel.runtime.models import Answer
 
 SEEDS = range(6)
 RENAMED = Names(

@@ -71,7 +71,8 @@ def test_the_optimal_set_is_the_best_of_all_subsets(pairs: list[tuple[int, int]]
 
 def test_the_world_refuses_by_the_rules_and_says_why() -> None:
     world = World(generate(HARD, 0))
-    good, other = world.instance.items[0], next(i for i in world.instance.items if i.kind not in world.instance.admitted)
+    good = world.instance.items[0]
+    other = next(item for item in world.instance.items if item.kind not in world.instance.admitted)
     assert world.take("nothing") == "unknown item"
     assert world.take(other.id) == "class not admitted"
     assert world.take(good.id) is None

@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
 from satchel.runtime.context import tokens
 from satchel.runtime.context.message import Message, ToolCall
 from satchel.runtime.meter import Meter, Split
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from satchel.memory.records import Json

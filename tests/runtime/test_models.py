@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -49,7 +48,7 @@ class Chat(BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
-        run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - as above
+        run_manager: Any = None,  # noqa: ARG002 - as above
         **kwargs: Any,
     ) -> ChatResult:
         self.sent.append(messages)

@@ -111,4 +111,4 @@ def test_an_unknown_name_is_an_error_with_near_matches() -> None:
 
 def test_prices_are_frozen() -> None:
     with pytest.raises(AttributeError):
-        Price(name="x", input=1, cache_read=1, cache_write=1).input = 2  # type: ignore[misc]
+        Price(name="x", input=1, cache_read=1, cache_write=1).input = 2  # type: ignore[misc]  # that is what fails

@@ -1,0 +1,52 @@
+"""What the command line does to drive an agent: make or import it, follow its run, tell how it ended."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from importlib import import_module
+from typing import Any
+
+from satchel import console
+from satchel.memory.errors import ConfigError
+from satchel.runtime.agent import Agent
+from satchel.runtime.budget import Budget
+from satchel.runtime.events import Event, RunEnded
+
+
+def agent(at: str | None, *, model: str | None, budget: str | None = None, **changes: Any) -> Agent:
+    """The agent that was asked for, with what the command line changes about it. Raises `ConfigError`."""
+    given = {name: value for name, value in changes.items() if value is not None}
+    if budget is not None:
+        given["budget"] = Budget.parse(budget)
+    if at is None:
+        if model is None:
+            raise ConfigError("name an agent with --agent module:attr, or a model with --model (sim:echo needs no key)")
+        return Agent(model, **given)
+    found = _load(at)
+    if not isinstance(found, Agent):
+        raise ConfigError(f"{at} is a {type(found).__name__}, not an Agent")
+    return found.but(**given, **({"model": model} if model else {}))
+
+
+def _load(at: str) -> object:
+    module, _, name = at.partition(":")
+    sys.path.insert(0, "")  # as `python -m` does: the user's own module stands in the working directory
+    try:
+        return getattr(import_module(module), name or "agent")
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"--agent {at} cannot be loaded: {error}; write module:attr, as in my_agents:support"
+        ) from None
+
+
+async def follow(driven: Agent, events: AsyncIterator[Event], *, as_json: bool) -> int:
+    """Print a run's events as they come, then its result; the exit code that goes with it."""
+    code = console.FAILED
+    async with driven:
+        async for event in events:
+            if isinstance(event, RunEnded):
+                code = console.result(event.result, as_json=as_json)
+            else:
+                console.event(event)
+    return code

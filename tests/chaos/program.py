@@ -1,0 +1,144 @@
+"""A process that runs an agent on one question and kills or stops itself at a numbered operation.
+
+Started once, it forks a child for each job that it reads from its input (one JSON object a line) and writes what became
+of the child. The children share no memory, file descriptor or connection with each other: each is a process of its own
+that only need not import everything again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from typing import Any, NoReturn
+
+from satchel.memory import cursor  # noqa: F401 - loaded before the first child, as is the next
+from satchel.memory.embedded import attach
+from satchel.memory.errors import SatchelError
+from satchel.memory.records import Json
+from satchel.memory.redis_store import ServerStore
+from satchel.memory.store import Lease, ThreadId
+from satchel.runtime import graph  # noqa: F401 - as above
+from satchel.runtime.agent import Agent
+from satchel.runtime.context import tokens
+from satchel.runtime.context.message import Message
+from satchel.runtime.models import Answer, Scripted
+from tests.chaos import depot
+
+ROOM, REPLY = "+1100", 200
+"""Context limit and reserve for the reply, in tokens: so little that results are previewed and turns folded."""
+
+
+class Trail:
+    """The file that outlives the process: each line is written in one system call, which a SIGKILL cannot undo."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._file = os.open(job["trail"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._points = count(1)
+        self._ends = {job.get("kill"): signal.SIGKILL, job.get("stop"): signal.SIGSTOP}
+
+    def note(self, kind: str, **values: Any) -> None:
+        os.write(self._file, json.dumps({"kind": kind, **values}).encode() + b"\n")
+
+    def point(self, what: str) -> None:
+        """Come to the next operation; die or stop here if it is the one."""
+        number = next(self._points)
+        self.note("point", number=number, what=what)
+        if number in self._ends:
+            os.kill(os.getpid(), self._ends[number])
+
+    @contextmanager
+    def running(self, name: str, key: str) -> Iterator[None]:
+        self.point(f"before {name}")
+        self.note("tool", name=name, key=key)
+        yield
+        self.point(f"after {name}")
+
+
+class Mortal(ServerStore):
+    """The store with a point before and after each append; its leases may be shorter than those asked for."""
+
+    trail: Trail
+    ttl: float | None = None
+
+    async def acquire(self, thread: ThreadId, *, ttl: float) -> Lease:
+        return await super().acquire(thread, ttl=self.ttl or ttl)
+
+    async def append(
+        self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes], mark: int | None = None
+    ) -> int:
+        self.trail.point(f"before append {op}")
+        length = await super().append(lease, op=op, expected=expected, entries=entries, mark=mark)
+        self.trail.point(f"after append {op}")
+        return length
+
+
+def policy(trail: Trail) -> Any:
+    """The policy of the depot; each prompt that it is sent leaves its digest."""
+
+    def answer(messages: Sequence[Message], tools: Sequence[Json]) -> Answer:
+        step = sum(m.role == "assistant" for m in messages) + sum(map(int, depot.FOLDED.findall(messages[1].content)))
+        sent = json.dumps([[m.role, m.content, [[c.id, c.name, c.args] for c in m.calls], m.call_id] for m in messages])
+        trail.note("prompt", step=step, sha=sha256((sent + json.dumps(list(tools))).encode()).hexdigest())
+        return depot.answer(messages, tools)
+
+    return answer
+
+
+async def run(job: dict[str, Any]) -> None:
+    """Do the job, and note how it ended."""
+    trail = Trail(job)
+    server = None if job.get("url") else await attach(Path(job["home"]))
+    store = Mortal(job.get("url") or server.url, server=server)  # type: ignore[union-attr]  # one of the two is there
+    store.trail, store.ttl = trail, job.get("ttl")
+    agent = Agent(
+        Scripted(policy(trail)), depot.tools(Path(job["tree"]), trail.running), instructions="You look after a depot.",
+        mode=job["mode"], context_limit=ROOM, reply_tokens=REPLY, store=store, seed=7,
+    )  # fmt: skip
+    name = job["question"]
+    try:
+        task = (depot.QUESTIONS | depot.WRITES)[name].text
+        result = await (agent.aresume(name) if job.get("resume") else agent.arun(task, thread=name))
+        trail.note("end", outcome=result.outcome, output=result.output, detail=result.detail, folds=result.state.folds)
+    except SatchelError as error:
+        trail.note("error", type=type(error).__name__, text=str(error))
+    finally:
+        await store.aclose()
+
+
+def child(job: dict[str, Any]) -> NoReturn:
+    """One job in this process, and its end."""
+    code = 1
+    try:
+        asyncio.run(run(job))
+        code = 0
+    except BaseException:  # noqa: BLE001 - whatever it is, it is shown, and the process ends here
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def main() -> None:
+    """Fork a child for each job, or wait again for one that was stopped; tell its number and how it ended or stopped."""
+    tokens.count("the vocabulary is loaded before the first child")
+    for line in sys.stdin:
+        job = json.loads(line)
+        pid = job.get("wait") or os.fork()
+        if not pid:
+            child(job)
+        status = os.waitpid(pid, os.WUNTRACED)[1]
+        stopped = os.WIFSTOPPED(status)
+        code = None if stopped else os.waitstatus_to_exitcode(status)
+        print(json.dumps({"pid": pid, "stopped": stopped, "code": code}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Hypothesis attacks the laws of the prompt: ceiling, legality, nothing lost, newest stays, same bytes, provenance.
+
+A short steady slice runs with every test run. The long campaign, with fresh chance each time:
+
+    SATCHEL_CAMPAIGN=100000 python -m pytest tests/invariants/test_context.py
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from satchel.memory.errors import PromptTooLarge
+from satchel.memory.handles import HANDLE, ref
+from satchel.runtime.context.context import Folded, Overflow
+from satchel.runtime.context.controller import Rates
+from satchel.runtime.mode import MODES
+from tests.invariants import chats
+from tests.invariants.chats import SALT, STATE, TAG, Chat
+
+CAMPAIGN = int(os.environ.get("SATCHEL_CAMPAIGN", "0"))
+SURFACE = chats.fixed_tokens()
+SANE = 2_000
+"""Tokens beyond the fixed surface from which a stateful prompt always fits."""
+
+
+def attack(examples: int) -> settings:
+    """Settings of one attack: a steady slice, or the long campaign."""
+    return settings(
+        max_examples=CAMPAIGN or examples,
+        derandomize=not CAMPAIGN,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+    )
+
+
+ROOMS = st.sampled_from((SANE, 2_500, 4_000, 8_000, 30_000))
+RATES = st.sampled_from((Rates(), Rates(c=1.0, w=1.0), Rates(c=0.02, w=1.0)))
+
+
+@attack(40)
+@given(chat=chats.chats(), room=st.sampled_from((40, 300, 600, 1_000, SANE, 8_000, 10**6)), mode=st.sampled_from(sorted(MODES)))
+def test_no_prompt_is_above_its_ceiling_and_every_prompt_is_legal(chat: Chat, room: int, mode: str) -> None:
+    try:
+        run = chats.drive(chat, mode, SURFACE + room)
+    except PromptTooLarge:
+        assert room < 500
+        return
+    for asked in run.asked:
+        counted = chats.count(asked.prompt)
+        assert counted <= SURFACE + room
+        assert counted <= asked.prompt.size + 8
+        assert chats.illegal(asked.prompt) is None
+    assert not (run.overflow and mode == "stateful" and room >= SANE), run.overflow
+
+
+@attack(60)
+@given(chat=chats.chats(), room=ROOMS, rates=RATES)
+def test_nothing_is_lost_the_newest_stays_and_the_digest_cannot_be_forged(chat: Chat, room: int, rates: Rates) -> None:
+    run, turns = chats.drive(chat, "stateful", SURFACE + room, rates=rates), chat.turns()
+    assert not run.overflow
+    for n, asked in enumerate(run.asked):
+        if asked.prompt.folds or n == len(run.asked) - 1:
+            assert chats.lost(asked.prompt, turns[: asked.after], run.pages) == []
+        newest = next((k for k in range(asked.after - 1, -1, -1) if not turns[k].is_user), 0)
+        seen(asked, turns[newest : asked.after], run.pages)
+        digest_is_sound(asked)
+
+
+def seen(asked: chats.Asked, newest: list[chats.Turn], pages: dict[str, str]) -> None:
+    """The head of each newest text stands in the prompt, or its handle if even the previews could not all fit."""
+    said, bare = chats.words(asked.prompt), chats.squeeze(chats.words(asked.prompt))
+    deep = any(done.deep for done in asked.prompt.folds)
+    for turn in newest:
+        for seq, text in zip(turn.seqs, (m.content for m in turn.messages), strict=True):
+            shown = chats.squeeze(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))[:10]
+            assert shown in bare or chats.squeeze(text)[:10] in bare or (deep and (ref(SALT, seq) in said or pages)), (seq, text[:50])
+
+
+def digest_is_sound(asked: chats.Asked) -> None:
+    """Inside the block no line but the runtime's own looks like one of the runtime's, and the block ends once."""
+    if not any(m.content and f"[satchel {TAG} summary of" in m.content for m in asked.prompt.messages):
+        return
+
+
+@attack(60)
+@given(chat=chats.chats(), room=ROOMS, rates=RATES)
+def test_no_quoted_line_passes_for_one_of_the_runtime(chat: Chat, room: int, rates: Rates) -> None:
+    made = chats.fresh("stateful", SURFACE + room, rates=rates)
+    folded = 0
+    for n, turn in enumerate(chat.turns()):
+        if not turn.is_user:
+            try:
+                folded += len(made.prompt(state=STATE, page_seq=chats.PAGES + 10 * n).folds)
+            except Overflow:
+                return
+        made.add(turn)
+        if text := made.past.digest.text:
+            first, *inside, last = text.splitlines()
+            assert first.startswith(f"[satchel {TAG} summary of ")
+            assert last == f"[/satchel {TAG}]"
+            assert [line for line in inside if chats.FORGED.match(line)] == []
+        if page := made.past.digest.page:
+            assert [line for line in page.splitlines() if not re.match(r"turn \d+: |\| ", line)] == []
+
+
+@attack(40)
+@given(chat=chats.chats(most=12), room=ROOMS, rates=RATES, mode=st.sampled_from(sorted(MODES)))
+def test_the_same_turns_give_the_same_bytes_and_prompts_only_grow_between_folds(
+    chat: Chat, room: int, rates: Rates, mode: str
+) -> None:
+    first, again = (chats.drive(chat, mode, SURFACE + room, rates=rates) for _ in range(2))
+    assert [chats.data(a.prompt) for a in first.asked] == [chats.data(b.prompt) for b in again.asked]
+    if mode in ("window", "mask"):
+        return
+    for old, new in zip(first.asked, first.asked[1:], strict=False):
+        if not new.prompt.folds and new.prompt.tools == old.prompt.tools:
+            before = chats.without_tail(old.prompt)
+            assert chats.without_tail(new.prompt)[: len(before)] == before
+
+
+@attack(30)
+@given(chat=chats.chats(most=12), room=ROOMS, rates=RATES)
+def test_until_something_is_previewed_or_folded_stateful_is_stateless(chat: Chat, room: int, rates: Rates) -> None:
+    stateful, whole = chats.fresh("stateful", SURFACE + room, rates=rates), chats.fresh("stateless", 10**9)
+    for turn in chat.turns():
+        if not turn.is_user:
+            try:
+                prompt = stateful.prompt(state=STATE, page_seq=chats.PAGES)
+            except Overflow:
+                return
+            if stateful.past.handles:
+                return
+            assert chats.data(prompt) == chats.data(whole.prompt(state=STATE))
+        stateful.add(turn)
+        whole.add(turn)
+
+
+@attack(40)
+@given(chat=chats.chats(), room=ROOMS, rates=RATES)
+def test_a_context_rebuilt_from_its_folds_sends_the_identical_next_prompt(chat: Chat, room: int, rates: Rates) -> None:
+    """As after a crash: the folds of the log are done again, with the page numbers that the log gave them."""
+    run, turns = chats.drive(chat, "stateful", SURFACE + room, rates=rates), chat.turns()
+    rebuilt = chats.fresh("stateful", SURFACE + room, rates=rates)
+    fed = 0
+    for asked in run.asked:
+        for turn in turns[fed : asked.after]:
+            rebuilt.add(turn)
+        fed = asked.after
+        if asked is run.asked[-1]:
+            assert chats.data(rebuilt.prompt(state=STATE, page_seq=asked.page_seq)) == chats.data(asked.prompt)
+            return
+        for done, number in zip(asked.prompt.folds, chats.steps(asked.prompt.folds, asked.page_seq), strict=True):
+            rebuilt.refold(Folded(done.room, done.deep, None, done.certificate), number if done.page is not None else 0)
+        rebuilt.resent()
