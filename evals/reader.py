@@ -14,9 +14,9 @@ from functools import lru_cache
 BLOCK = re.compile(r"^\[satchel (\S+)[^\n]*\]\n(.*?)^\[/satchel \1\]", re.DOTALL | re.MULTILINE)
 HEADER = re.compile(r"@ (?P<tool>[^(]+)\((?P<args>[^)]*)\)\S* -> (?P<rest>.*)")
 LISTING = re.compile(r"(?P<count>\d+) values?(?:, \d+ above)?(?:; rest: ?(?P<rest>.*))?")
-HANDLES = re.compile(r"(?:\s*\bres:[0-9a-z]{4,32})+$")
+HANDLES = re.compile(r"(?:(?:^|\s)\s*res:[0-9a-z]{4,32})+$")
 CELL = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^,"]*)\s*(?:,|$)')
-OLDER = re.compile(r"older: res:")
+OLDER = "@ older: "
 QUOTED_KEY = re.compile(r'((?:"(?:[^"\\]|\\.)*"|[^":])*):(?: |$)')
 
 
@@ -57,14 +57,14 @@ def _block(body: str) -> Iterator[Row | Listing]:
     header: _Header | None = None
     for raw in body.splitlines():
         line = HANDLES.sub("", raw)
-        if match := HEADER.fullmatch(line):
+        if raw.startswith(OLDER):
+            header = None
+        elif match := HEADER.fullmatch(line):
             found = LISTING.fullmatch(match["rest"])
             if found:
                 yield Listing(_plain(match["tool"]), int(found["count"]), _cells(found["rest"] or ""))
             columns = _split(match["rest"].removeprefix("[] "))
             header = None if found else _Header(_plain(match["tool"]), len(_split(match["args"])), columns)
-        elif OLDER.match(raw):
-            header = None
         elif header and (row := _row(header, line)):
             yield row
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self
 
-from satchel.memory.errors import BudgetExceeded, ConfigError, ThreadNotFound
+from satchel.memory.errors import BudgetExceeded, ConfigError, SatchelError, ThreadNotFound
 from satchel.memory.handles import salt_for
 from satchel.memory.log import Log
 from satchel.memory.store import Store, ThreadId
@@ -115,12 +115,17 @@ class Agent(Waiting):
 
     async def store(self) -> Store:
         """The agent's store, opened on first use in each event loop."""
-        if isinstance(self._store_at, str | None):
-            loop = asyncio.get_running_loop()
-            if loop not in self._stores:
-                self._stores[loop] = asyncio.ensure_future(open_store(self._store_at))
-            return await self._stores[loop]
-        return self._store_at
+        if not isinstance(self._store_at, str | None):
+            return self._store_at
+        loop = asyncio.get_running_loop()
+        opening = self._stores.get(loop) or asyncio.ensure_future(open_store(self._store_at))
+        self._stores[loop] = opening
+        try:
+            return await asyncio.shield(opening)
+        except SatchelError:
+            if self._stores.get(loop) is opening:
+                del self._stores[loop]  # the next call tries again
+            raise
 
     async def aclose(self) -> None:
         """Close the stores that the agent opened in this event loop."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from satchel.memory.records import Call, Record, Result
+from satchel.memory.records import Call, Record, Result, Usage
 from satchel.prompts import render
 from satchel.runtime.budget import SAFETY, Cost, exhausted, refusal
 from satchel.runtime.prices import most
@@ -35,10 +35,13 @@ class Gate:
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
 
-    def model(self, h: History) -> Verdict:
-        """Before a model call. A turn with tools is let through only if an answer after it can still be paid."""
+    def model(self, h: History, *, seconds: float) -> Verdict:
+        """Before a model call. A turn with tools is let through only if an answer after it can still be paid.
+
+        `seconds` have passed that the log does not count yet.
+        """
         spec = self._spec
-        if over := exhausted(h.budget, h.spent, Cost(0, 0, 0.0), calls=0):
+        if over := exhausted(h.budget, h.spent.charged(Usage(), seconds), Cost(0, 0, 0.0), calls=0):
             return Verdict(over, 0)
         now = self.cost(h.context.estimate())
         stop = h.refused if h.refused in ("tool_calls", "usd") else None

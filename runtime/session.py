@@ -38,6 +38,7 @@ class Session:
         self.history = History(spec.context(log.salt), spec.tools)
         self.history.feed(log.entries)
         self._gate = Gate(spec)
+        self._since = time.monotonic()
         self._prompt_tokens = 0
         self._peak = 0
 
@@ -101,7 +102,7 @@ class Session:
 
     async def model(self) -> None:
         """One model call: gate, prompt, call, and one commit of fold, reply, intents and refusals."""
-        verdict = self._gate.model(self.history)
+        verdict = self._gate.model(self.history, seconds=self._elapsed())
         stop, text = verdict.stop, self.history.last_text
         if stop and self.spec.on_budget == "pause":
             return await self._end("paused", None, _why(stop))
@@ -125,17 +126,20 @@ class Session:
         h, step = self.history, self.history.steps
         self.emit(PromptSent(step, prompt.size, bool(prompt.folds)))
         tools = () if stop else prompt.tools
-        began = time.monotonic()
         try:
-            answer = await self._timed(prompt, tools)
+            async with asyncio.timeout(self._time_left()):
+                answer = await self.spec.model.call(prompt.messages, tools, reply_tokens=self.spec.reply_tokens)
         except ModelError as error:
             charge = Charge(why=str(error), usage=Usage(model_calls=1, usd=None if self.spec.price is None else 0.0))
             await self._commit(f"e{self.log.length}", [charge, Ended(outcome="failed", detail=str(error))])
             return
         except TimeoutError:
-            await self._end("seconds", h.last_text, _why("seconds"))
+            charge = Charge(why=_why("seconds"), usage=self._billed(Usage(fresh=prompt.size)))
+            ended = Ended(outcome="seconds", text=h.last_text, detail=_why("seconds"))
+            await self._commit(f"e{self.log.length}", [charge, ended])
             return
-        records = [*self._folds(prompt), self._reply(answer, prompt, step, time.monotonic() - began)]
+        records = [*self._folds(prompt), self._reply(answer, prompt, step)]
+        self._since = time.monotonic()
         ended = stop or ("done" if not answer.calls else None)
         if ended:
             text = answer.text or (h.last_text if stop else "")
@@ -145,10 +149,13 @@ class Session:
         await self._commit(f"m{step}", records)
         self.emit(ReplyReceived(step, answer.text, 0 if stop else len(answer.calls), h.spent.usage))
 
-    async def _timed(self, prompt: Prompt, tools: Sequence[Json]) -> Answer:
-        limit, spent = self.history.budget.seconds, self.history.spent.seconds
-        async with asyncio.timeout(None if limit is None else max(0.0, limit - spent)):
-            return await self.spec.model.call(prompt.messages, tools, reply_tokens=self.spec.reply_tokens)
+    def _elapsed(self) -> float:
+        """Seconds since the last reply, or since this executor has the thread: what no record counts yet."""
+        return time.monotonic() - self._since
+
+    def _time_left(self) -> float | None:
+        limit = self.history.budget.seconds
+        return None if limit is None else max(0.0, limit - self.history.spent.seconds - self._elapsed())
 
     def _folds(self, prompt: Prompt) -> list[Record]:
         records: list[Record] = []
@@ -159,13 +166,17 @@ class Session:
             records.append(Fold(room=done.room, deep=done.deep, certificate=done.certificate, page=page))
         return records
 
-    def _reply(self, answer: Answer, prompt: Prompt, step: int, seconds: float) -> Reply:
-        used = answer.usage or Usage(fresh=prompt.size)
-        usd = bill(used, self.spec.price) if self.spec.price and self.spec.price.unit == "usd" else None
-        usage = replace(used, model_calls=1, tool_calls=0, usd=usd)
+    def _reply(self, answer: Answer, prompt: Prompt, step: int) -> Reply:
+        usage = self._billed(answer.usage or Usage(fresh=prompt.size))
         return Reply(
-            step=step, text=answer.text, model=self.spec.model.name, usage=usage, opaque=answer.opaque, seconds=seconds
-        )
+            step=step, text=answer.text, model=self.spec.model.name, usage=usage, opaque=answer.opaque,
+            seconds=self._elapsed(),
+        )  # fmt: skip
+
+    def _billed(self, used: Usage) -> Usage:
+        """The usage of one model call with its price."""
+        usd = bill(used, self.spec.price) if self.spec.price and self.spec.price.unit == "usd" else None
+        return replace(used, model_calls=1, tool_calls=0, usd=usd)
 
     # ------------------------------------------------------------------ one tool call
 
@@ -186,7 +197,14 @@ class Session:
         tool = self.spec.tools.get(call.name)
         if tool is None:
             return f"there is no tool {call.name!r}; there are: {', '.join(self.spec.tools)}", True
-        output = await tool.invoke(call.args, key=key)
+        left = self._time_left()
+        if left == 0.0:
+            return render("refused", name=call.name, budget="seconds"), True
+        try:
+            async with asyncio.timeout(left):
+                output = await tool.invoke(call.args, key=key)
+        except TimeoutError:
+            return render("late", name=call.name), True
         return output.text, output.error
 
     async def _recall(self, args: Json) -> tuple[str, bool]:

@@ -94,7 +94,7 @@ def suites(as_json: AsJson = False) -> None:
 def compare(
     suite: str,
     modes: Annotated[str, typer.Option(help="Modes to pair with stateless, by seed.")] = "stateful,stateless",
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 20,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 40,
     prices: Annotated[
         str | None, typer.Option(metavar="ROW,...", help="Price rows, for example c=.10,w=1.25,gpt-5.")
     ] = None,

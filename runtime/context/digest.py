@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from satchel.memory.handles import HANDLE
 from satchel.prompts import render
 from satchel.runtime.context import tokens
-from satchel.runtime.context.item import PER_HANDLE, SHORT, Form, Item, Kind, Table
+from satchel.runtime.context.item import PER_HANDLE, SHORT, Form, Item, Kind
+from satchel.runtime.context.tables import render_tables
 
 if TYPE_CHECKING:
     from satchel.memory.records import Json
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 PAGE_ABOVE, PAGE_TO = 0.9, 0.5
 """Share of the digest that bare handles may take, and to which a page of the oldest brings them down."""
 
-PASSES: tuple[Kind, ...] = ("user", "row", "list", "line", "said", "text")
+PASSES: tuple[Kind, ...] = ("user", "row", "list", "line", "said", "text", "loose")
 """In this order items are given room, the newest first: what is densest in facts comes before quoted text."""
 
 DENSE = ("row", "list")
@@ -142,48 +143,19 @@ def _choose(every: Sequence[Item], room: int) -> list[tuple[Item, Form]]:
 
 
 def _render(chosen: Sequence[tuple[Item, Form]], turns: int, tag: str, handle: Handle) -> str:
-    rows = _tables([form for _, form in chosen if form.rows], handle)
-    above = {cell for form in (f for _, f in chosen) for key, row in form.rows for cell in (*key.split(","), *row)}
-    lists = [_list(form, above, handle) for _, form in chosen if form.lists]
+    tables = render_tables([form for _, form in chosen if form.table], handle)
     users = [_line(i, f, handle) for i, f in chosen if f.kind == "user"]
-    lines = [_line(i, f, handle) for i, f in chosen if f.kind in ("said", "text", "line")]
+    lines = [_line(i, f, handle) for i, f in chosen if f.kind in ("said", "text", "line", "loose")]
     bare = [handle(ref) for _, form in chosen if form.kind == "handle" for ref in form.refs]
-    body = [*users, *rows, *lists, *lines, *(["older: " + " ".join(bare)] if bare else [])]
+    body = [*users, *tables, *lines, *(["@ older: " + " ".join(bare)] if bare else [])]
     return "\n".join([render("summary", tag=tag, turns=str(turns)), *body, f"[/satchel {tag}]"])
 
 
 def _line(item: Item, form: Form, handle: Handle) -> str:
     """Words with their origin; further lines are marked, so that no quoted line can pass for one of ours."""
-    who = {"user": f"user, turn {item.turn}: ", "said": f"you, turn {item.turn}: "}.get(form.kind, "")
+    who = {
+        "user": f"user, turn {item.turn}: ",
+        "said": f"you, turn {item.turn}: ",
+        "loose": f"result, turn {item.turn}: ",
+    }.get(form.kind, "")
     return " ".join([*filter(None, [who + "\n| ".join(form.text.splitlines())]), *map(handle, form.refs)])
-
-
-def _tables(forms: Sequence[Form], handle: Handle) -> list[str]:
-    tables: dict[Table, list[Form]] = {}
-    for form in forms:
-        if form.table:
-            tables.setdefault(form.table, []).append(form)
-    return [line for table, members in tables.items() for line in _table(table, members, handle)]
-
-
-def _table(table: Table, members: Sequence[Form], handle: Handle) -> list[str]:
-    name, head, columns, many = table
-    rows = [row for form in members for _, row in form.rows]
-    fixed = [len(rows) > 1 and len({row[c] for row in rows}) == 1 for c in range(len(columns))]
-    shown = [f"{c}={rows[0][n]}" if fixed[n] else c for n, c in enumerate(columns)]
-    out = [f"@ {name}({','.join(head)}) -> {'[] ' if many else ''}{','.join(shown)}"]
-    for form in members:
-        for key, row in form.rows:
-            out.append(f"{key}: " + ",".join(cell for n, cell in enumerate(row) if not fixed[n]))
-        out[-1] = " ".join([out[-1], *map(handle, form.refs)])
-    return out
-
-
-def _list(form: Form, above: set[str], handle: Handle) -> str:
-    name, head, _, _ = form.table or ("", (), (), False)
-    out = []
-    for path, values in form.lists:
-        rest = [v for v in values if v not in above]
-        label = f"@ {name}({','.join(head)})" + (f".{path}" if path else "")
-        out.append(f"{label} -> {len(values)} values, {len(values) - len(rest)} above; rest: {','.join(rest)}")
-    return " ".join(["\n".join(out), *map(handle, form.refs)])

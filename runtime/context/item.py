@@ -30,7 +30,7 @@ REMARK = 48
 PER_HANDLE = 6
 """Tokens of one handle with its blank, at most."""
 
-Kind = Literal["user", "said", "row", "list", "text", "line", "handle"]
+Kind = Literal["user", "said", "row", "list", "text", "line", "loose", "handle"]
 Table = tuple[str, tuple[str, ...], tuple[str, ...], bool]
 """Tool, argument names, columns, and whether one call gave several rows."""
 
@@ -75,18 +75,19 @@ class Item:
 def items(turn: Turn, whole: Turn, number: int) -> Iterator[Item]:
     """The items of a turn; `whole` is the turn before anything in it was previewed."""
     first, *answers = whole.messages
-    if turn.is_user:
-        yield _words(first.content, turn.seqs[0], number, "user")
+    if first.role != "assistant":
+        yield _words(first.content, turn.seqs[0], number, "user" if turn.is_user else "loose")
         return
     if first.content.strip():
         yield _words(first.content, turn.seqs[0], number, "said")
-    results = {m.call_id: (m, seq) for m, seq in zip(answers, turn.seqs[1:], strict=True)}
+    results = list(zip(answers, turn.seqs[1:], strict=True))
     for call, seq in zip(first.calls, turn.call_seqs, strict=True):
-        yield _call(call, seq, results.pop(call.id, None), number)
-    for message, seq in results.values():
-        yield _words(message.content, seq, number, "text")
-    if first.role == "tool" and not first.content.strip():
-        yield _words("(empty)", turn.seqs[0], number, "text")
+        found = next((r for r in results if r[0].call_id == call.id), None)
+        if found:
+            results.remove(found)
+        yield _call(call, seq, found, number)
+    for message, seq in results:
+        yield _words(message.content, seq, number, "loose")
 
 
 def _words(text: str, seq: int, turn: int, kind: Kind) -> Item:
@@ -149,7 +150,8 @@ def _shaped(call: ToolCall, seq: int, answer: str, answered: tuple[int, ...]) ->
     found, key = shape(answer), _key(call.args)
     if key is None or not (found.rows or found.lists):
         return
-    refs, verbatim = (answered, (seq,)) if not found.whole else ((), (seq, *answered))
+    whole = found.whole and not found.lists  # of a list only those values are shown that do not stand elsewhere
+    refs, verbatim = ((), (seq, *answered)) if whole else (answered, (seq,))
     columns = tuple(dict.fromkeys(quote(c) for row in found.rows for c, _ in row))
     if len(columns) <= WIDEST:  # rows that share little make no table
         table = (quote(call.name), tuple(quote(k) for k in call.args), columns, found.many)

@@ -209,7 +209,7 @@ class Fold:
         cut = len(self._epoch) if deep else self._newest()
         task = self._task.size if self._task else 0
         kept = self._epoch[cut:]
-        free = room - task - sum(turn.size for turn, _ in kept)
+        free = room - task - sum(turn.size for turn, _ in kept) - ROLE
         new = [item for _, made in self._epoch[:cut] for item in made]
         limit = free if deep else self._limit([*self.digest.items, *new], room, free)
         turns = self._turns - sum(not turn.is_user for turn, _ in kept)

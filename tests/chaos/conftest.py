@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +18,7 @@ import pytest
 
 from satchel.memory.errors import ThreadNotFound
 from satchel.memory.log import read_log
-from satchel.memory.records import Call, Entry, Result
+from satchel.memory.records import Entry, Result, Started
 from satchel.memory.redis_store import ServerStore
 from satchel.memory.store import ThreadId
 from tests.chaos import depot
@@ -46,10 +48,19 @@ class Life:
         """Idempotency keys of the calls that were run, in order."""
         return [note["key"] for note in self.of("tool")]
 
+    @property
+    def acknowledged(self) -> set[str]:
+        """Operations that the process knew to be in the log."""
+        return {note["what"].split()[-1] for note in self.of("point") if note["what"].startswith("after append")}
+
+    @property
+    def begun(self) -> bool:
+        """Whether a run stands in the log, so that it can be resumed."""
+        return any(isinstance(entry.record, Started) for entry in self.log)
+
     def completed(self, thread: str) -> set[str]:
         """Idempotency keys of the calls whose result stands in the log."""
-        calls = {entry.record.id: entry.seq for entry in self.log if isinstance(entry.record, Call)}
-        return {f"{thread}:{calls[e.record.call]}" for e in self.log if isinstance(e.record, Result)}
+        return {f"{thread}:{e.op.removeprefix('c')}" for e in self.log if isinstance(e.record, Result)}
 
 
 class Worker:
@@ -62,6 +73,7 @@ class Worker:
         self.process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._lives = 0
         self._trails: dict[int, Path] = {}
+        self._stopped: set[int] = set()
 
     async def live(self, **job: Any) -> Life:
         """One process from its start to its end, or until it has stopped itself."""
@@ -70,7 +82,9 @@ class Worker:
         return await asyncio.to_thread(self._live, trail, {**self.always, **job, "trail": str(trail)})
 
     async def end(self, life: Life) -> Life:
-        """The end of a process that had stopped and was told to go on."""
+        """Let a process that has stopped go on to its end."""
+        self._stopped.discard(life.pid)
+        os.kill(life.pid, signal.SIGCONT)
         return await asyncio.to_thread(self._live, self._trails[life.pid], {"wait": life.pid})
 
     def _live(self, trail: Path, job: dict[str, Any]) -> Life:
@@ -81,9 +95,13 @@ class Worker:
         stdin.flush()
         told = json.loads(stdout.readline())
         self._trails[told["pid"]] = trail
+        if told["stopped"]:
+            self._stopped.add(told["pid"])
         return Life(told["code"], told["pid"], [json.loads(line) for line in trail.read_text().splitlines()])
 
     def close(self) -> None:
+        for pid in self._stopped:
+            os.kill(pid, signal.SIGKILL)
         self.process.communicate()
 
 
@@ -118,6 +136,10 @@ class Place:
         """A process, and the log of its thread after it."""
         life = await self.worker.live(question=question, mode=mode, **job)
         return await self.seen(life, question)
+
+    async def end(self, life: Life, question: str) -> Life:
+        """The end of a process that had stopped, and the log after it."""
+        return await self.seen(await self.worker.end(life), question)
 
     async def seen(self, life: Life, question: str) -> Life:
         try:

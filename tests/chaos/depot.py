@@ -53,22 +53,26 @@ def _filler(dice: random.Random, lines: int) -> str:
 
 
 def tools(root: Path, running: Running) -> list[Tool]:
-    """Tools that really look into the tree, and one that writes."""
+    """Tools that really look into the tree, and one that writes.
+
+    They are coroutines that do not wait, so that the results of parallel calls come in the order of the calls: where a
+    result stands in the log decides about its handle, and with it about the bytes of the prompts.
+    """
 
     @tool(effect="read")
-    def list_files(path: str, idempotency_key: str) -> list[str]:
+    async def list_files(path: str, idempotency_key: str) -> list[str]:
         """The names in a folder."""
         with running("list_files", idempotency_key):
             return sorted(found.name for found in (root / path).iterdir())
 
     @tool(effect="read")
-    def read(path: str, idempotency_key: str) -> str:
+    async def read(path: str, idempotency_key: str) -> str:
         """The text of a file."""
         with running("read", idempotency_key):
             return (root / path).read_text()
 
     @tool(effect="idempotent")
-    def grep(word: str, path: str, idempotency_key: str) -> list[str]:
+    async def grep(word: str, path: str, idempotency_key: str) -> list[str]:
         """The lines of the files below a path that hold a word."""
         with running("grep", idempotency_key):
             files = sorted((root / path).rglob("*")) if (root / path).is_dir() else [root / path]
@@ -76,7 +80,7 @@ def tools(root: Path, running: Running) -> list[Tool]:
             return [f"{name}: {line}" for name, file in named for line in file.read_text().splitlines() if word in line]
 
     @tool
-    def post(text: str, idempotency_key: str) -> str:
+    async def post(text: str, idempotency_key: str) -> str:
         """Send a message; it cannot be taken back."""
         with running("post", idempotency_key):
             return f"posted {text}"

@@ -8,27 +8,27 @@ that only need not import everything again.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
-from satchel.memory import cursor  # noqa: F401 - loaded before the first child, as is the next
 from satchel.memory.embedded import attach
 from satchel.memory.errors import SatchelError
+from satchel.memory.memory_store import MemoryStore
 from satchel.memory.records import Json
 from satchel.memory.redis_store import ServerStore
-from satchel.memory.store import Lease, ThreadId
-from satchel.runtime import graph  # noqa: F401 - as above
+from satchel.memory.store import Lease, Store, ThreadId
 from satchel.runtime.agent import Agent
-from satchel.runtime.context import tokens
 from satchel.runtime.context.message import Message
 from satchel.runtime.models import Answer, Scripted
 from tests.chaos import depot
@@ -93,20 +93,24 @@ def policy(trail: Trail) -> Any:
     return answer
 
 
+def agent(job: dict[str, Any], trail: Trail, store: Store) -> Agent:
+    return Agent(
+        Scripted(policy(trail)), depot.tools(Path(job["tree"]), trail.running), instructions="You look after a depot.",
+        mode=job["mode"], context_limit=ROOM, reply_tokens=REPLY, store=store, seed=7,
+    )  # fmt: skip
+
+
 async def run(job: dict[str, Any]) -> None:
     """Do the job, and note how it ended."""
     trail = Trail(job)
     server = None if job.get("url") else await attach(Path(job["home"]))
     store = Mortal(job.get("url") or server.url, server=server)  # type: ignore[union-attr]  # one of the two is there
     store.trail, store.ttl = trail, job.get("ttl")
-    agent = Agent(
-        Scripted(policy(trail)), depot.tools(Path(job["tree"]), trail.running), instructions="You look after a depot.",
-        mode=job["mode"], context_limit=ROOM, reply_tokens=REPLY, store=store, seed=7,
-    )  # fmt: skip
     name = job["question"]
+    made = agent(job, trail, store)
     try:
         task = (depot.QUESTIONS | depot.WRITES)[name].text
-        result = await (agent.aresume(name) if job.get("resume") else agent.arun(task, thread=name))
+        result = await (made.aresume(name) if job.get("resume") else made.arun(task, thread=name))
         trail.note("end", outcome=result.outcome, output=result.output, detail=result.detail, folds=result.state.folds)
     except SatchelError as error:
         trail.note("error", type=type(error).__name__, text=str(error))
@@ -126,9 +130,18 @@ def child(job: dict[str, Any]) -> NoReturn:
         os._exit(code)
 
 
+async def warm() -> None:
+    """Load before the first child what a run loads."""
+    with tempfile.TemporaryDirectory() as away, suppress(SatchelError):
+        job = {"trail": f"{away}/trail", "tree": away, "mode": "stateful"}
+        await agent(job, Trail(job), MemoryStore()).arun(depot.QUESTIONS["missing"].text, thread="warm")
+        await ServerStore(f"unix://{away}/none").head(ThreadId("warm"))
+
+
 def main() -> None:
     """Fork a child for each job, or wait again for one that was stopped; tell its number and how it ended or stopped."""
-    tokens.count("the vocabulary is loaded before the first child")
+    asyncio.run(warm())
+    gc.freeze()  # the children share these pages
     for line in sys.stdin:
         job = json.loads(line)
         pid = job.get("wait") or os.fork()

@@ -48,6 +48,6 @@ def test_text_outside_a_block_and_a_block_that_is_not_closed_say_nothing() -> No
 
 def test_a_line_that_does_not_fit_the_table_above_it_is_no_row() -> None:
     table = "[satchel 1 x]\n@ f(a) -> c=1,d\nx: 2\nyou, turn 3: 5\ny: 1,2\n{}\n[/satchel 1]"
-    assert digests(table.format("older: res:123456789")) == (Row("f", ("x",), {"c": "1", "d": "2"}),)
-    fixed = "[satchel 1 x]\n@ f(a) -> c=1\nx:  res:523456789\nolder: res:123456789 res:223456789\n[/satchel 1]"
+    assert digests(table.format("@ older: res:123456789")) == (Row("f", ("x",), {"c": "1", "d": "2"}),)
+    fixed = "[satchel 1 x]\n@ f(a) -> c=1\nx:  res:523456789\n@ older: res:123456789 res:223456789\n[/satchel 1]"
     assert digests(fixed) == (Row("f", ("x",), {"c": "1"}),)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -120,8 +121,36 @@ def chats(*, most: int = 24, parallel: int = 12) -> st.SearchStrategy[Chat]:
     reply = st.tuples(hostile_texts(2_000) | st.just(""), st.lists(call, max_size=parallel) | st.lists(call, min_size=1, max_size=2) | storm)
     said = hostile_texts(3_000).map(lambda text: text or "hi")
     entries = st.lists(st.one_of(reply, reply, reply, said), max_size=most)
-    repeats = st.sampled_from((1, 1, 1, 3))
-    return st.builds(lambda first, rest, n: Chat((first, *rest * n)), said, entries, repeats)
+    seeds, lengths = st.integers(0, 2**32), st.sampled_from((0, 0, 1, 3, 12, 60))
+    return st.builds(_long, said, entries, seeds, lengths)
+
+
+def _long(first: str, entries: list[Any], seed: int, length: int) -> Chat:
+    """The entries, and as many variations of each as `length` says, in an order of chance: storms with many folds."""
+    chance = Random(seed)
+    more = [_varied(chance.choice(entries), n, chance) for n in range(min(length * len(entries), 200))]
+    return Chat((first, *entries, *more))
+
+
+def _varied(entry: Any, n: int, chance: Random) -> Any:
+    if isinstance(entry, str):
+        return entry if chance.random() < 0.5 else f"{entry} ({n})"
+    said, calls = entry
+    varied = [
+        (name, {**args, "id": f"item_{n}"} if isinstance(args, dict) else args, result if n % 3 else f"{result} {n}")
+        for name, args, result in calls[:20]
+    ]
+    return said, varied
+
+
+def storm(chance: Random) -> Chat:
+    """A long run of ordinary and odd tool calls, from a seed."""
+    entries: list[Any] = ["Find the cheapest item and note why."]
+    for n in range(60):
+        row = {"id": f"item_{n}", "price": chance.randrange(10**4), "name": chance.choice(("a, b", "x\u2028y", "plain"))}
+        result = json.dumps(row) if n % 3 else " ".join(f"w{chance.randrange(10**6)}" for _ in range(120))
+        entries.append((chance.choice(("", "Going on.")), [("look", {"id": f"item_{n}"}, result), ("take", {"n": n}, "ok")]))
+    return Chat(tuple(entries))
 
 
 # ------------------------------------------------------------------ driving
@@ -220,6 +249,11 @@ def squeeze(text: str) -> str:
     return "".join(text.split()).replace("|", "")
 
 
+def mended(text: str) -> str:
+    """A text after a way through an encoding: pairs of surrogates joined, lone ones replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def words(prompt: Prompt) -> str:
     """All that a prompt says, calls as JSON and their texts as they are."""
     out = []
@@ -257,7 +291,11 @@ def lost(prompt: Prompt, before: Sequence[Turn], pages: dict[str, str]) -> list[
             queue += sorted(found)
     bare = squeeze(said)
     gone = [(s, t) for turn in before for s, t in texts(turn) if ref(SALT, s) not in reachable and squeeze(t) not in bare]
-    return [(seq, text) for seq, text in gone if not _in_cells(text, said)]
+    return [(seq, text) for seq, text in gone if _as_json(text) not in bare and not _in_cells(text, said)]
+
+
+def _as_json(text: str) -> str:
+    return squeeze(json.dumps(text, ensure_ascii=False)[1:-1])
 
 
 def _in_cells(text: str, said: str) -> bool:

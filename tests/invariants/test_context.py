@@ -7,8 +7,6 @@ A short steady slice runs with every test run. The long campaign, with fresh cha
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
 import subprocess
@@ -16,11 +14,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from satchel.memory.errors import PromptTooLarge
-from satchel.memory.handles import HANDLE, ref
+from satchel.memory.handles import ref
 from satchel.runtime.context.context import Folded, Overflow
 from satchel.runtime.context.controller import Rates
 from satchel.runtime.mode import MODES
@@ -66,7 +64,7 @@ def test_no_prompt_is_above_its_ceiling_and_every_prompt_is_legal(chat: Chat, ro
 
 @attack(60)
 @given(chat=chats.chats(), room=ROOMS, rates=RATES)
-def test_nothing_is_lost_the_newest_stays_and_the_digest_cannot_be_forged(chat: Chat, room: int, rates: Rates) -> None:
+def test_nothing_is_lost_and_the_newest_turn_stays(chat: Chat, room: int, rates: Rates) -> None:
     run, turns = chats.drive(chat, "stateful", SURFACE + room, rates=rates), chat.turns()
     assert not run.overflow
     for n, asked in enumerate(run.asked):
@@ -74,7 +72,6 @@ def test_nothing_is_lost_the_newest_stays_and_the_digest_cannot_be_forged(chat: 
             assert chats.lost(asked.prompt, turns[: asked.after], run.pages) == []
         newest = next((k for k in range(asked.after - 1, -1, -1) if not turns[k].is_user), 0)
         seen(asked, turns[newest : asked.after], run.pages)
-        digest_is_sound(asked)
 
 
 def seen(asked: chats.Asked, newest: list[chats.Turn], pages: dict[str, str]) -> None:
@@ -83,14 +80,8 @@ def seen(asked: chats.Asked, newest: list[chats.Turn], pages: dict[str, str]) ->
     deep = any(done.deep for done in asked.prompt.folds)
     for turn in newest:
         for seq, text in zip(turn.seqs, (m.content for m in turn.messages), strict=True):
-            shown = chats.squeeze(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))[:10]
-            assert shown in bare or chats.squeeze(text)[:10] in bare or (deep and (ref(SALT, seq) in said or pages)), (seq, text[:50])
-
-
-def digest_is_sound(asked: chats.Asked) -> None:
-    """Inside the block no line but the runtime's own looks like one of the runtime's, and the block ends once."""
-    if not any(m.content and f"[satchel {TAG} summary of" in m.content for m in asked.prompt.messages):
-        return
+            there = any(chats.squeeze(form)[:10] in bare for form in (text, chats.mended(text)))
+            assert there or (deep and (ref(SALT, seq) in said or pages)), (seq, text[:50])
 
 
 @attack(60)
@@ -163,3 +154,78 @@ def test_a_context_rebuilt_from_its_folds_sends_the_identical_next_prompt(chat: 
         for done, number in zip(asked.prompt.folds, chats.steps(asked.prompt.folds, asked.page_seq), strict=True):
             rebuilt.refold(Folded(done.room, done.deep, None, done.certificate), number if done.page is not None else 0)
         rebuilt.resent()
+
+
+PROGRAM = """
+import hashlib, sys
+from random import Random
+from tests.invariants import chats
+from tests.invariants.test_context import SURFACE
+for seed in range(3):
+    run = chats.drive(chats.storm(Random(seed)), "stateful", SURFACE + 2_500)
+    print(hashlib.sha256(b"".join(chats.data(asked.prompt) for asked in run.asked)).hexdigest())
+"""
+
+
+def test_another_process_with_other_hashes_sends_the_same_bytes() -> None:
+    """No set order, no hash of an object and no clock gets into a prompt."""
+    root = Path(__file__).parents[2]
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            cwd=root,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(root)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "4242")
+    }
+    assert len(told) == 1
+    assert len(set(told.pop().split())) == 3
+
+
+@pytest.mark.parametrize("parallel", [300, 3_000])
+def test_thousands_of_parallel_calls_fit_and_the_next_turn_is_shown_again(parallel: int) -> None:
+    calls = [("look", {"id": f"item_{k}"}, f"result {k} of the storm, with some words") for k in range(parallel)]
+    chat = Chat(("go", ("", calls), *[("", [("look", {"id": "after"}, f"small {n}")]) for n in range(4)]))
+    run = chats.drive(chat, "stateful", SURFACE + 4_000)
+    assert not run.overflow
+    for asked in run.asked:
+        assert chats.count(asked.prompt) <= SURFACE + 4_000
+        assert chats.lost(asked.prompt, chat.turns()[: asked.after], run.pages) == []
+    assert [asked.prompt.messages[-1].role for asked in run.asked[2:]] == ["user", "tool", "tool", "tool", "tool"]
+
+
+def test_words_of_the_user_outlive_many_folds_verbatim() -> None:
+    rules = [f"Rule {n}: never touch the file secret_{n}.txt before noon." for n in range(6)]
+    work = [("", [("look", {"id": f"item_{n}"}, f"{n} " + "lorem ipsum dolor " * 60)]) for n in range(120)]
+    chat = Chat((rules[0], *[entry for n, one in enumerate(work) for entry in ([rules[1 + n // 20], one] if n % 20 == 0 and n < 100 else [one])]))
+    run = chats.drive(chat, "stateful", SURFACE + 4_000)
+    assert sum(bool(asked.prompt.folds) for asked in run.asked) > 5
+    said = chats.words(run.asked[-1].prompt)
+    assert [rule for rule in rules if rule not in said] == []
+
+
+def test_a_surface_above_the_ceiling_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(PromptTooLarge, match=r"raise context_limit to \d+"):
+        chats.fresh("stateful", SURFACE)
+
+
+def test_the_refusal_names_a_ceiling_that_is_enough() -> None:
+    with pytest.raises(PromptTooLarge) as refused:
+        chats.fresh("stateful", SURFACE)
+    named = re.search(r"raise context_limit to (\d+)", str(refused.value))
+    assert named
+    chats.fresh("stateful", int(named[1]))
+
+
+def test_a_lower_ceiling_right_after_a_deep_fold_is_kept_too() -> None:
+    """The reserved answer of a run that is nearly out of tokens."""
+    calls = [("look", {"id": f"item_{k}"}, f"result {k} of the storm, with some words") for k in range(200)]
+    made = chats.fresh("stateful", SURFACE + 4_000)
+    for turn in Chat(("go", ("", calls))).turns():
+        made.add(turn)
+    assert any(done.deep for done in made.prompt(page_seq=chats.PAGES).folds)
+    prompt = made.prompt(page_seq=chats.PAGES + 9, ceiling=SURFACE + 2_000, state=STATE, final=True)
+    assert chats.count(prompt) <= SURFACE + 2_000

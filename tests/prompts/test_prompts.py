@@ -12,6 +12,7 @@ from satchel.prompts.render import names
 from satchel.runtime.context import tokens
 
 VALUES = {
+    "late": {"name": "pay"},
     "uncertain": {"name": "pay"},
     "refused": {"name": "pay", "budget": "tool_calls"},
     "summary": {"tag": "k3v9", "turns": "120"},
@@ -28,7 +29,7 @@ def test_each_text_renders_with_its_values_and_keeps_no_place_open(name: str) ->
 
 
 def test_the_texts_are_those_the_runtime_asks_for() -> None:
-    assert names() == ("continue", "final_answer", "progress", "recall", "refused", "state", "summary", "uncertain")
+    assert names() == ("continue", "final_answer", "late", "progress", "recall", "refused", "state", "summary", "uncertain")
 
 
 @pytest.mark.parametrize(("name", "limit"), [("progress", 120), ("summary", 70), ("state", 30)])
