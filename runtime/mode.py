@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from satchel.memory.errors import ConfigError
-from satchel.runtime.context.past import Fold, Keep, Mask, Past, Terms, Window
+from satchel.runtime.context.folding import Fold
+from satchel.runtime.context.past import Keep, Mask, Past, Terms, Window
 
 
 @dataclass(frozen=True, slots=True)

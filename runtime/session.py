@@ -135,8 +135,8 @@ class Session:
             return
         except TimeoutError:
             charge = Charge(why=_why("seconds"), usage=self._billed(Usage(fresh=prompt.size)))
-            ended = Ended(outcome="seconds", text=h.last_text, detail=_why("seconds"))
-            await self._commit(f"e{self.log.length}", [charge, ended])
+            late = Ended(outcome="seconds", text=h.last_text, detail=_why("seconds"))
+            await self._commit(f"e{self.log.length}", [charge, late])
             return
         records = [*self._folds(prompt), self._reply(answer, prompt, step)]
         self._since = time.monotonic()

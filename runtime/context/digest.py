@@ -75,7 +75,7 @@ def _fitted(
         size = tokens.count(text)
         if size <= limit:
             return chosen, text, size
-        room -= size - limit + 8
+        room = min(room, sum(form.size for _, form in chosen)) - (size - limit) - 8
     return None
 
 
@@ -130,12 +130,13 @@ def _choose(every: Sequence[Item], room: int) -> list[tuple[Item, Form]]:
     left = room - sum(form.size for form in chosen)
     newest_first = [n for n in range(len(every) - 1, -1, -1) if len(every[n].forms) > 1]
     for kind in PASSES:
+        floor = left // 2 if kind == "user" else 0  # words of the user are first, but not all
         for n in newest_first:
             current = chosen[n]
             for form in every[n].forms:
                 if form is current or current.kind in DENSE:  # rows and lists are never traded for text
                     break
-                if form.kind == kind and form.size - current.size <= left:
+                if form.kind == kind and form.size - current.size <= left - floor:
                     left -= form.size - current.size
                     chosen[n] = form
                     break

@@ -94,7 +94,7 @@ def _words(text: str, seq: int, turn: int, kind: Kind) -> Item:
     size = tokens.count(text)
     bare = _bare((seq,))
     if kind == "user" or size <= SHORT:
-        full = Form(kind, size + text.count("\n") + 6, verbatim=(seq,), text=text)
+        full = _sized(kind, text, (), (seq,))
         return Item(turn, (seq,), (full, bare) if size <= SHORT else (full, _quoted(text, kind, seq), bare))
     return Item(turn, (seq,), (_quoted(text, kind, seq), bare))
 
@@ -104,7 +104,8 @@ def _quoted(text: str, kind: Kind, seq: int) -> Form:
 
 
 def _sized(kind: Kind, text: str, refs: tuple[int, ...], verbatim: tuple[int, ...] = ()) -> Form:
-    return Form(kind, tokens.count(text) + 8 + PER_HANDLE * len(refs), refs, verbatim, text)
+    size = tokens.count(text) + 2 * len(text.splitlines()) + 6  # each line is marked as quoted
+    return Form(kind, size + PER_HANDLE * len(refs), refs, verbatim, text)
 
 
 def _bare(refs: tuple[int, ...]) -> Form:

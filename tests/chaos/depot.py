@@ -22,7 +22,10 @@ NOTE = re.compile(r"noted (\w+)=([^;\s]+);")
 FOLDED = re.compile(r"^\[satchel \S+ summary of (\d+) earlier turns", re.MULTILINE)
 PREVIEW = re.compile(r"whole text: (res:[0-9a-z]+)")
 SERVICES = ("auth", "billing", "mail", "search")
-WORDS = "crate pallet dock ramp shelf aisle label scale truck seal strap bolt hinge latch drum sack".split()
+WORDS = (
+    "crate", "pallet", "dock", "ramp", "shelf", "aisle", "label", "scale", "truck",
+    "seal", "strap", "bolt", "hinge", "latch", "drum", "sack",
+)  # fmt: skip
 
 
 def grow(root: Path) -> None:
@@ -212,13 +215,15 @@ def answer(messages: Sequence[Message], _: Sequence[Json]) -> Answer:
     shown = "\n".join(message.content for message in messages)
     question = next(q for q in (QUESTIONS | WRITES).values() if q.text in shown)
     newest = "\n".join(_newest(messages))
-    facts, fresh = dict(NOTE.findall(shown)), []
+    facts: Facts = dict(NOTE.findall(shown))
+    fresh: list[str] = []
     for step in question.steps:
         if step.fact in facts:
             continue
         found = re.search(step.pattern, newest)
         if found is None:
-            return Answer(_noted(fresh), tuple(_calls(step, facts, newest, sum(m.role == "assistant" for m in messages))))
+            turn = sum(message.role == "assistant" for message in messages)
+            return Answer(_noted(fresh), tuple(_calls(step, facts, newest, turn)))
         facts[step.fact] = found[1]
         fresh.append(f"{step.fact}={found[1]};")
     return Answer(question.answer(facts))

@@ -139,7 +139,7 @@ async def warm() -> None:
 
 
 def main() -> None:
-    """Fork a child for each job, or wait again for one that was stopped; tell its number and how it ended or stopped."""
+    """Fork a child for each job, or wait again for one that was stopped; tell its number, and how it ended."""
     asyncio.run(warm())
     gc.freeze()  # the children share these pages
     for line in sys.stdin:
@@ -150,7 +150,8 @@ def main() -> None:
         status = os.waitpid(pid, os.WUNTRACED)[1]
         stopped = os.WIFSTOPPED(status)
         code = None if stopped else os.waitstatus_to_exitcode(status)
-        print(json.dumps({"pid": pid, "stopped": stopped, "code": code}), flush=True)
+        sys.stdout.write(json.dumps({"pid": pid, "stopped": stopped, "code": code}) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,7 +39,7 @@ def spent(life: Life) -> Usage:
 
 def assert_same(whole: Life, thread: str, *lives: Life) -> None:
     """The promises: several processes, killed one after the other, have done what one would have."""
-    for killed, resumed in zip(lives, lives[1:], strict=False):
+    for killed, resumed in pairwise(lives):
         assert killed.code == SIGKILLED
         assert killed.acknowledged <= {entry.op for entry in killed.log}
         assert resumed.log[: len(killed.log)] == killed.log
@@ -61,12 +62,12 @@ async def sweep(place: Place, mode: str, question: str) -> None:
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_killed_at_any_operation_and_resumed_it_gives_the_same_answer(question: str, places: list[Place]):
+async def test_killed_at_any_operation_and_resumed_it_gives_the_same_answer(question: str, places: list[Place]) -> None:
     await asyncio.gather(*(sweep(place, mode, question) for place, mode in zip(places, MODES, strict=True)))
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_killed_again_and_again_it_comes_to_the_same_end(mode: str, places: list[Place]):
+async def test_killed_again_and_again_it_comes_to_the_same_end(mode: str, places: list[Place]) -> None:
     whole = await places[0].live("long chain", mode)
     await places[0].clear("long chain")
     lives = [await places[0].live("long chain", mode, kill=4)]
@@ -76,7 +77,7 @@ async def test_killed_again_and_again_it_comes_to_the_same_end(mode: str, places
     assert_same(whole, "long chain", *lives)
 
 
-async def test_of_parallel_calls_only_the_unfinished_ones_run_again(places: list[Place]):
+async def test_of_parallel_calls_only_the_unfinished_ones_run_again(places: list[Place]) -> None:
     whole = await places[0].live("replicas", "stateful")
     third = [p["number"] for p in whole.of("point") if p["what"].startswith("before append c")][2]
     await places[0].clear("replicas")
@@ -88,7 +89,7 @@ async def test_of_parallel_calls_only_the_unfinished_ones_run_again(places: list
     assert_same(whole, "replicas", killed, resumed)
 
 
-async def test_small_as_the_room_is_results_were_previewed_and_turns_folded_on_the_way(places: list[Place]):
+async def test_small_as_the_room_is_results_were_previewed_and_turns_folded_on_the_way(places: list[Place]) -> None:
     stock, chain = await places[0].live("stock", "stateful"), await places[0].live("long chain", "stateful")
     assert [entry.record.name for entry in stock.log if hasattr(entry.record, "name")].count("recall") > 0
     assert chain.end["folds"] > 0

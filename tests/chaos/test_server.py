@@ -1,4 +1,4 @@
-"""The embedded server and its guard are killed under a running agent: a clear error, and nothing acknowledged is lost."""
+"""The embedded server and its guard are killed under a running agent: a clear error, nothing acknowledged is lost."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def worker(tree: Path, tmp_path: Path) -> Iterator[Worker]:
 @pytest.mark.parametrize("point", [5, 10], ids=["before an append", "after an append"])
 async def test_when_the_server_dies_the_run_stops_with_a_clear_error_and_can_be_resumed(
     worker: Worker, tmp_path: Path, point: int
-):
+) -> None:
     stopped = await worker.live(stop=point)
     known = json.loads((tmp_path / "home" / "server.json").read_text())
     for name in ("guard", "server"):

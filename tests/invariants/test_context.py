@@ -194,7 +194,7 @@ def test_thousands_of_parallel_calls_fit_and_the_next_turn_is_shown_again(parall
     for asked in run.asked:
         assert chats.count(asked.prompt) <= SURFACE + 4_000
         assert chats.lost(asked.prompt, chat.turns()[: asked.after], run.pages) == []
-    assert [asked.prompt.messages[-1].role for asked in run.asked[2:]] == ["user", "tool", "tool", "tool", "tool"]
+    assert [asked.prompt.messages[-1].role for asked in run.asked[1:]] == ["user", "tool", "tool", "tool", "tool"]
 
 
 def test_words_of_the_user_outlive_many_folds_verbatim() -> None:

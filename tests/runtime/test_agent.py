@@ -34,34 +34,35 @@ def built(**options: Any) -> Agent:
         ({"tools": ["weigh"]}, "is no tool"),
     ],
 )
-def test_what_cannot_work_is_refused_by_name(options: dict[str, Any], says: str):
+def test_what_cannot_work_is_refused_by_name(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         built(**options)
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_system_text_above_the_ceiling_is_refused_with_the_ceiling_that_would_do(mode: str):
+def test_a_system_text_above_the_ceiling_is_refused_with_the_ceiling_that_would_do(mode: str) -> None:
     words = "mind the gap " * 2_000
     options = {"instructions": words, "mode": mode, "context_limit": 4_000}
     model = Scripted(script("Done."), window=4_000)
     with pytest.raises(PromptTooLarge, match=r"take \d+ tokens .* ceiling of 4000[:;] raise context_limit to \d+"):
         built(model=model, **options)
-    assert built(model=Scripted(script("Done."), window=20_000), **{**options, "context_limit": 9_000})
+    fitting = built(model=Scripted(script("Done."), window=9_000), **{**options, "context_limit": 9_000})
+    assert fitting.spec.ceiling == 9_000
 
 
-async def test_a_limit_with_a_plus_counts_beyond_the_fixed_surface():
+async def test_a_limit_with_a_plus_counts_beyond_the_fixed_surface() -> None:
     small, large = built(context_limit="+2000"), built(context_limit="+2000", tools=[weigh])
     assert large.spec.context_limit > small.spec.context_limit > 2_000
 
 
-async def test_an_agent_is_changed_into_another_without_touching_it():
+async def test_an_agent_is_changed_into_another_without_touching_it() -> None:
     agent = built(tools=[weigh])
     other = agent.but(mode="stateless")
     assert (agent.spec.mode.name, other.spec.mode.name) == ("stateful", "stateless")
     assert other.spec.tools == agent.spec.tools
 
 
-async def test_with_a_seed_reruns_have_the_same_handles_and_without_they_have_not():
+async def test_with_a_seed_reruns_have_the_same_handles_and_without_they_have_not() -> None:
     def salt(store: MemoryStore) -> bytes:
         return next(iter(store._threads.values())).entries[0]
 
@@ -83,7 +84,7 @@ def stream(agent: Agent) -> str | None:
 
 
 @pytest.mark.parametrize("way", [run, stream])
-async def test_the_synchronous_calls_work_inside_a_running_loop(way: Callable[[Agent], str | None]):
+async def test_the_synchronous_calls_work_inside_a_running_loop(way: Callable[[Agent], str | None]) -> None:
     policy = script(Answer("", (call("weigh", crate="a"),)), "Done.")
     with built(model=Scripted(policy), tools=[weigh], store="memory://") as agent:
         assert way(agent) == "Done."
@@ -91,12 +92,12 @@ async def test_the_synchronous_calls_work_inside_a_running_loop(way: Callable[[A
 
 
 @pytest.mark.parametrize("way", [run, stream])
-def test_the_synchronous_calls_work_without_one(way: Callable[[Agent], str | None]):
+def test_the_synchronous_calls_work_without_one(way: Callable[[Agent], str | None]) -> None:
     with built(store="memory://") as agent:
         assert way(agent) == "Done."
 
 
-def test_a_store_that_cannot_be_opened_is_named_and_tried_again_later():
+def test_a_store_that_cannot_be_opened_is_named_and_tried_again_later() -> None:
     agent = built(store="mysql://here")
     for _ in range(2):
         with pytest.raises(ConfigError, match="mysql"):

@@ -53,7 +53,7 @@ def counts(result: RunResult) -> tuple[int, ...]:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("calls", [1, 3], ids=["one call a turn", "three parallel calls"])
 @pytest.mark.parametrize("outcome", TABLE)
-async def test_a_budget_holds_and_the_last_answer_is_made_without_tools(outcome: str, calls: int, mode: str):
+async def test_a_budget_holds_and_the_last_answer_is_made_without_tools(outcome: str, calls: int, mode: str) -> None:
     budget, measure, limit = TABLE[outcome]
     store = MemoryStore()
     result = await agent(tireless(calls=calls), budget, store, mode=mode).arun("Weigh all.", thread="t")
@@ -67,7 +67,7 @@ async def test_a_budget_holds_and_the_last_answer_is_made_without_tools(outcome:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("outcome", TABLE)
-async def test_a_budget_holds_across_crashes_and_the_run_ends_as_it_would_have_without(outcome: str, mode: str):
+async def test_a_budget_holds_across_crashes_and_the_run_ends_as_it_would_have_without(outcome: str, mode: str) -> None:
     budget, measure, limit = TABLE[outcome]
     whole = await agent(tireless(calls=2), budget, mode=mode, seed=1).arun("Weigh all.", thread="t")
     store, policy = MemoryStore(), tireless(calls=2, crash_at=(1, 3, 4))
@@ -82,7 +82,7 @@ async def test_a_budget_holds_across_crashes_and_the_run_ends_as_it_would_have_w
 
 
 @pytest.mark.parametrize("outcome", TABLE)
-async def test_a_raised_budget_holds_what_was_spent_before_included(outcome: str):
+async def test_a_raised_budget_holds_what_was_spent_before_included(outcome: str) -> None:
     budget, measure, limit = TABLE[outcome]
     store = MemoryStore()
     first = await agent(tireless(), budget, store).arun("Weigh all.", thread="t")
@@ -93,7 +93,7 @@ async def test_a_raised_budget_holds_what_was_spent_before_included(outcome: str
     assert result.outcome == outcome
 
 
-async def test_the_calls_of_one_turn_are_admitted_in_order_and_the_rest_is_refused_with_a_result():
+async def test_the_calls_of_one_turn_are_admitted_in_order_and_the_rest_is_refused_with_a_result() -> None:
     store = MemoryStore()
     result = await agent(tireless(calls=6), Budget(tool_calls=4), store).arun("Weigh all.", thread="t")
     assert (result.outcome, result.usage.tool_calls) == ("tool_calls", 4)
@@ -102,14 +102,14 @@ async def test_the_calls_of_one_turn_are_admitted_in_order_and_the_rest_is_refus
     assert sum("was refused" in r.text for r in log if isinstance(r, Result)) == 2
 
 
-async def test_a_tool_whose_own_budget_is_spent_is_refused_and_the_run_goes_on():
+async def test_a_tool_whose_own_budget_is_spent_is_refused_and_the_run_goes_on() -> None:
     budget = Budget(steps=6, per_tool={"weigh": 3})
     result = await agent(tireless(calls=2), budget).arun("Weigh all.", thread="t")
     assert dict(result.state.per_tool) == {"weigh": 3}
     assert (result.outcome, result.state.steps) == ("steps", 6)
 
 
-async def test_what_tools_cost_counts_as_dollars():
+async def test_what_tools_cost_counts_as_dollars() -> None:
     @tool(effect="read", cost_usd=0.3)
     def look_up(crate: str) -> str:
         """Look a crate up in a register that asks for money."""
@@ -152,7 +152,7 @@ class Chat(BaseChatModel):
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_dollar_budget_holds_for_a_langchain_model_with_a_price(mode: str):
+async def test_a_dollar_budget_holds_for_a_langchain_model_with_a_price(mode: str) -> None:
     chat = Chat()
     made = Agent(chat, [weigh], budget=Budget(usd=0.01), reply_tokens=200, mode=mode, store=MemoryStore())
     result = await made.arun("Weigh all.")
@@ -162,12 +162,12 @@ async def test_a_dollar_budget_holds_for_a_langchain_model_with_a_price(mode: st
     assert chat.seen == [True] * (len(chat.seen) - 1) + [False]
 
 
-def test_a_dollar_budget_without_a_price_is_refused_when_the_agent_is_built():
-    with pytest.raises(ConfigError, match="needs a price for 'sim:scripted'.*total_tokens"):
+def test_a_dollar_budget_without_a_price_is_refused_when_the_agent_is_built() -> None:
+    with pytest.raises(ConfigError, match=r"needs a price for 'sim:scripted'.*total_tokens"):
         Agent(Scripted(tireless()), budget=Budget(usd=1.0), store="memory://")
 
 
-async def test_paused_the_run_stops_before_the_limit_and_goes_on_with_more():
+async def test_paused_the_run_stops_before_the_limit_and_goes_on_with_more() -> None:
     store = MemoryStore()
     result = await agent(tireless(), Budget(steps=4), store, on_budget="pause").arun("Weigh all.", thread="t")
     assert (result.outcome, result.output, result.state.steps) == ("paused", None, 3)
@@ -176,7 +176,7 @@ async def test_paused_the_run_stops_before_the_limit_and_goes_on_with_more():
     assert (more.outcome, more.state.steps) == ("paused", 5)
 
 
-async def test_raised_the_error_carries_what_was_found():
+async def test_raised_the_error_carries_what_was_found() -> None:
     store = MemoryStore()
     with pytest.raises(BudgetExceeded, match="the budget of steps is used up") as caught:
         await agent(tireless(), Budget(steps=4), store, on_budget="raise").arun("Weigh all.", thread="t")
@@ -184,7 +184,7 @@ async def test_raised_the_error_carries_what_was_found():
     assert (caught.value.result.outcome, caught.value.result.output) == ("steps", "on")
 
 
-async def test_a_model_call_is_cancelled_when_the_time_is_up_and_counted():
+async def test_a_model_call_is_cancelled_when_the_time_is_up_and_counted() -> None:
     class Silent(Scripted):
         async def call(self, messages: Sequence[Message], tools: Sequence[Json], *, reply_tokens: int) -> Answer:  # noqa: ARG002 - the port
             await asyncio.Event().wait()
@@ -199,7 +199,7 @@ async def test_a_model_call_is_cancelled_when_the_time_is_up_and_counted():
 
 
 @pytest.mark.parametrize("effect", ["read", "write"])
-async def test_a_tool_is_cancelled_when_the_time_is_up_and_no_call_starts_later(effect: Any):
+async def test_a_tool_is_cancelled_when_the_time_is_up_and_no_call_starts_later(effect: Any) -> None:
     @tool(effect=effect)
     async def wait_for(ship: str) -> str:
         """Wait for a ship."""
@@ -215,7 +215,7 @@ async def test_a_tool_is_cancelled_when_the_time_is_up_and_no_call_starts_later(
     assert [("may or may not have taken effect" in r.text, r.error) for r in results] == [(True, True)] * 2
 
 
-def test_budgets_add_up_and_are_read_from_text():
+def test_budgets_add_up_and_are_read_from_text() -> None:
     budget = Budget.parse("steps=4, usd=0.5, per_tool.weigh=3")
     assert budget == Budget(steps=4, usd=0.5, per_tool={"weigh": 3})
     assert budget + Budget(steps=2, per_tool={"weigh": 1, "post": 1}) == Budget(
@@ -235,6 +235,6 @@ def test_budgets_add_up_and_are_read_from_text():
         ("usd=-1", "allows nothing"),
     ],
 )
-def test_a_budget_that_makes_no_sense_is_refused(text: str, says: str):
+def test_a_budget_that_makes_no_sense_is_refused(text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         Budget.parse(text)

@@ -37,7 +37,7 @@ def free(store: MemoryStore, thread: str) -> bool:
     return store._threads[ThreadId(thread)].token == ""
 
 
-async def test_it_takes_a_task_and_gives_output_and_outcome():
+async def test_it_takes_a_task_and_gives_output_and_outcome() -> None:
     store = MemoryStore()
     graph = agent(TWICE, store).graph
     first = await graph.ainvoke({"task": "Weigh a and b."}, at("t"))
@@ -49,7 +49,7 @@ async def test_it_takes_a_task_and_gives_output_and_outcome():
     assert (await graph.aget_state(at("t"))).values["outcome"] == "done"
 
 
-async def test_a_finished_thread_tells_its_end_again():
+async def test_a_finished_thread_tells_its_end_again() -> None:
     store = MemoryStore()
     graph = agent(TWICE, store).graph
     first = await graph.ainvoke({"task": "Weigh a and b."}, at("t"))
@@ -58,13 +58,13 @@ async def test_a_finished_thread_tells_its_end_again():
     assert free(store, "t")
 
 
-async def test_each_model_call_and_each_tool_call_is_a_task_of_its_own():
+async def test_each_model_call_and_each_tool_call_is_a_task_of_its_own() -> None:
     graph = agent(TWICE, MemoryStore()).graph
     updates = [update async for update in graph.astream({"task": "Weigh."}, at("t"), stream_mode="updates")]
     assert [name for update in updates for name in update] == ["model", "tool", "tool", "model"]
 
 
-async def test_a_run_that_fails_gives_the_thread_back_and_can_be_gone_on_with():
+async def test_a_run_that_fails_gives_the_thread_back_and_can_be_gone_on_with() -> None:
     store = MemoryStore()
     with pytest.raises(RuntimeError, match="crash 2"):
         await agent(tireless(crash_at=[2]), store).graph.ainvoke({"task": "Weigh."}, at("t"))
@@ -73,7 +73,7 @@ async def test_a_run_that_fails_gives_the_thread_back_and_can_be_gone_on_with():
     assert result["output"] is not None
 
 
-async def test_a_write_in_doubt_ends_with_its_outcome_there_too():
+async def test_a_write_in_doubt_ends_with_its_outcome_there_too() -> None:
     runs = []
 
     @tool
@@ -97,7 +97,7 @@ async def test_a_write_in_doubt_ends_with_its_outcome_there_too():
     assert runs == ["x"]
 
 
-async def test_a_thread_that_an_agent_runs_is_busy_for_its_graph():
+async def test_a_thread_that_an_agent_runs_is_busy_for_its_graph() -> None:
     store = MemoryStore()
     made = agent(TWICE, store)
     lease = await store.acquire(ThreadId("t"), ttl=60)

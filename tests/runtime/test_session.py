@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -16,7 +16,7 @@ from satchel.memory.store import ThreadId
 from satchel.runtime.agent import Agent
 from satchel.runtime.budget import Budget
 from satchel.runtime.context.message import Message
-from satchel.runtime.events import Event, RunEnded, ToolStarted
+from satchel.runtime.events import RunEnded, ToolStarted
 from satchel.runtime.models import Answer, Scripted, script
 from satchel.runtime.tools import Tool, tool
 from tests.runtime.desk import MODES, call, records, tireless, weigh
@@ -39,7 +39,7 @@ def harbour(effect: Any) -> tuple[Tool, asyncio.Event, list[str]]:
 WAIT = script(Answer("I wait.", (call("wait_for", ship="Ada"),)), "All is in.")
 
 
-async def started(agent: Agent, thread: str) -> tuple[asyncio.Task[Any], AsyncIterator[Event]]:
+async def started(agent: Agent, thread: str) -> asyncio.Task[None]:
     """A run whose first tool call is under way."""
     going = asyncio.Event()
 
@@ -50,10 +50,10 @@ async def started(agent: Agent, thread: str) -> tuple[asyncio.Task[Any], AsyncIt
 
     task = asyncio.create_task(follow())
     await going.wait()
-    return task, agent.astream("Wait.", thread=thread)
+    return task
 
 
-async def test_a_model_that_fails_ends_the_run_and_a_resume_asks_it_again():
+async def test_a_model_that_fails_ends_the_run_and_a_resume_asks_it_again() -> None:
     down = [True]
 
     def policy(messages: Sequence[Message], tools: Sequence[Json]) -> Answer:
@@ -72,8 +72,8 @@ async def test_a_model_that_fails_ends_the_run_and_a_resume_asks_it_again():
     assert sum(isinstance(record, Charge) for record in await records(store, "t")) == 1
 
 
-async def test_failures_count_as_model_calls():
-    def away(messages: Sequence[Message], tools: Sequence[Json]) -> Answer:
+async def test_failures_count_as_model_calls() -> None:
+    def away(_: Sequence[Message], __: Sequence[Json]) -> Answer:
         raise ModelError("away")
 
     agent = Agent(Scripted(away), store=MemoryStore(), budget=Budget(model_calls=2))
@@ -82,11 +82,11 @@ async def test_failures_count_as_model_calls():
     assert outcomes == ["failed", "failed", "model_calls"]
 
 
-async def test_a_cancelled_run_gives_its_thread_back_and_goes_on_later():
+async def test_a_cancelled_run_gives_its_thread_back_and_goes_on_later() -> None:
     store = MemoryStore()
     tool, arrived, waited = harbour("read")
     agent = Agent(Scripted(WAIT), [tool], store=store)
-    task, _ = await started(agent, "t")
+    task = await started(agent, "t")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -95,11 +95,11 @@ async def test_a_cancelled_run_gives_its_thread_back_and_goes_on_later():
     assert (result.outcome, result.output, waited) == ("done", "All is in.", ["Ada", "Ada"])
 
 
-async def test_a_write_that_was_cancelled_is_reported_and_not_run_again():
+async def test_a_write_that_was_cancelled_is_reported_and_not_run_again() -> None:
     store = MemoryStore()
     tool, arrived, waited = harbour("write")
     agent = Agent(Scripted(WAIT), [tool], store=store)
-    task, _ = await started(agent, "t")
+    task = await started(agent, "t")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -112,7 +112,7 @@ async def test_a_write_that_was_cancelled_is_reported_and_not_run_again():
     assert [r.error for r in await records(store, "t") if isinstance(r, Result)] == [True]
 
 
-async def test_a_stream_that_is_left_early_gives_its_thread_back():
+async def test_a_stream_that_is_left_early_gives_its_thread_back() -> None:
     store = MemoryStore()
     agent = Agent(Scripted(script(Answer("", (call("weigh", crate="a"),)), "Done.")), [weigh], store=store)
     async with aclosing(agent.astream("Weigh a.", thread="t")) as events:
@@ -120,13 +120,13 @@ async def test_a_stream_that_is_left_early_gives_its_thread_back():
     assert (await agent.aresume("t")).outcome == "done"
 
 
-async def test_a_thread_that_runs_elsewhere_is_busy():
+async def test_a_thread_that_runs_elsewhere_is_busy() -> None:
     store = MemoryStore()
     tool, arrived, _ = harbour("read")
     agent = Agent(Scripted(WAIT), [tool], store=store)
-    task, second = await started(agent, "t")
+    task = await started(agent, "t")
     with pytest.raises(ThreadBusy, match="'t'"):
-        await anext(second)
+        await agent.arun("Wait.", thread="t")
     with pytest.raises(ThreadBusy):
         await agent.aresume("t")
     arrived.set()
@@ -134,11 +134,11 @@ async def test_a_thread_that_runs_elsewhere_is_busy():
     assert (await agent.aresume("t")).output == "All is in."
 
 
-async def test_an_executor_whose_thread_was_taken_is_refused():
+async def test_an_executor_whose_thread_was_taken_is_refused() -> None:
     store = MemoryStore()
     tool, arrived, _ = harbour("read")
     agent = Agent(Scripted(WAIT), [tool], store=store)
-    task, _ = await started(agent, "t")
+    task = await started(agent, "t")
     store._threads[ThreadId("t")].until = 0.0  # the lease has run out
     arrived.set()
     other = await agent.aresume("t")
@@ -148,7 +148,7 @@ async def test_an_executor_whose_thread_was_taken_is_refused():
     assert sum(isinstance(record, Reply) for record in await records(store, "t")) == 2
 
 
-async def test_the_full_transcript_is_never_cut_it_ends_the_run():
+async def test_the_full_transcript_is_never_cut_it_ends_the_run() -> None:
     @tool(effect="read")
     def catalogue() -> str:
         """Everything."""
@@ -164,7 +164,7 @@ async def test_the_full_transcript_is_never_cut_it_ends_the_run():
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_thread_takes_one_task_after_the_other(mode: str):
+async def test_a_thread_takes_one_task_after_the_other(mode: str) -> None:
     policy = script(
         Answer("", (call("weigh", crate="a"),)), "First.", Answer("", (call("weigh", crate="b"),)), "Second."
     )
@@ -176,7 +176,7 @@ async def test_a_thread_takes_one_task_after_the_other(mode: str):
     assert (again.output, again.state.position) == ("Second.", second.state.position)
 
 
-async def test_an_unfinished_run_is_finished_before_another_task():
+async def test_an_unfinished_run_is_finished_before_another_task() -> None:
     agent = Agent(Scripted(tireless(crash_at=[2])), [weigh], store=MemoryStore(), budget=Budget(steps=3))
     with pytest.raises(RuntimeError):
         await agent.arun("Weigh a.", thread="t")
@@ -185,13 +185,13 @@ async def test_an_unfinished_run_is_finished_before_another_task():
     assert (await agent.aresume("t")).outcome == "steps"
 
 
-async def test_a_thread_that_there_is_not_cannot_be_resumed():
+async def test_a_thread_that_there_is_not_cannot_be_resumed() -> None:
     agent = Agent(Scripted(tireless()), store=MemoryStore())
     with pytest.raises(ThreadNotFound, match="no thread 'nowhere'"):
         await agent.aresume("nowhere")
 
 
-async def test_the_events_come_in_the_order_of_the_log_and_the_last_is_the_result():
+async def test_the_events_come_in_the_order_of_the_log_and_the_last_is_the_result() -> None:
     agent = Agent(Scripted(script(Answer("", (call("weigh", crate="a"),)), "Done.")), [weigh], store=MemoryStore())
     events = [event async for event in agent.astream("Weigh a.")]
     kinds = ["PromptSent", "ReplyReceived", "ToolStarted", "ToolFinished", "PromptSent", "ReplyReceived", "RunEnded"]
@@ -200,7 +200,7 @@ async def test_the_events_come_in_the_order_of_the_log_and_the_last_is_the_resul
     assert events[-1].result.output == "Done."
 
 
-async def test_a_call_of_a_tool_that_is_not_there_is_answered():
+async def test_a_call_of_a_tool_that_is_not_there_is_answered() -> None:
     store = MemoryStore()
     agent = Agent(Scripted(script(Answer("", (call("fly"),)), "I walk.")), [weigh], store=store)
     assert (await agent.arun("Go.", thread="t")).output == "I walk."
