@@ -9,12 +9,12 @@ import gzip
 import io
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from satchel.memory.errors import TraceError
+from satchel.memory.errors import ConfigError, TraceError
 from satchel.memory.handles import ref, salt_for
 from satchel.memory.store import ThreadId
 from satchel.runtime.context import tokens
@@ -49,6 +49,8 @@ class Call:
 
 def read(path: Path) -> Iterator[Trajectory]:
     """The trajectories of a trace file. Raises `TraceError` with file and line number for a malformed line."""
+    if not path.is_file():
+        raise TraceError(f"there is no trace file {path}; name .jsonl or .jsonl.gz files")
     with _open(path, "r") as lines:
         for number, line in enumerate(_lines(lines, path), 1):
             if line.strip():
@@ -127,6 +129,12 @@ def texts(turn: Turn) -> Iterator[tuple[int, str]]:
         yield seq, call.args if isinstance(call.args, str) else tokens.compact(call.args)
 
 
+def _out(path: Path) -> AbstractContextManager[IO[str]]:
+    if not path.parent.is_dir():
+        raise ConfigError(f"there is no folder {path.parent} to write {path.name} into; make it first")
+    return _open(path, "w")
+
+
 @contextmanager
 def _open(path: Path, how: str) -> Iterator[IO[str]]:
     if path.suffix == ".gz":
@@ -159,8 +167,8 @@ def replay_files(settings: Replay, traces: Iterable[Path], prompts_to: Path, vau
     """Replay whole trace files into a prompts file and a vault file; the totals."""
     total = {"trajectories": 0, "calls": 0, "tokens": 0, "folds": 0}
     with ExitStack() as files:
-        out = files.enter_context(_open(prompts_to, "w"))
-        shelf = files.enter_context(_open(vault_to, "w")) if vault_to else None
+        out = files.enter_context(_out(prompts_to))
+        shelf = files.enter_context(_out(vault_to)) if vault_to else None
         for trajectory in (t for path in traces for t in read(path)):
             calls, texts = settings.run(trajectory)
             _write(prompts(calls), out)

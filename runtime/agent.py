@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self
 
-from satchel.memory.errors import BudgetExceeded, ConfigError, SatchelError, ThreadNotFound
+from satchel.memory.errors import BudgetExceeded, ConfigError, ThreadNotFound
 from satchel.memory.handles import salt_for
 from satchel.memory.log import Log
 from satchel.memory.store import Store, ThreadId
@@ -19,7 +18,7 @@ from satchel.runtime.mode import Mode
 from satchel.runtime.models import resolve
 from satchel.runtime.session import Session
 from satchel.runtime.spec import OnBudget, make
-from satchel.runtime.stores import open_store
+from satchel.runtime.stores import Stores
 from satchel.runtime.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -67,7 +66,8 @@ class Agent(Waiting):
         tenant: str = "default",
         seed: int | None = None,
     ) -> None:
-        super().__init__()
+        self._stores = Stores(store)
+        super().__init__(self._stores.aclose)
         shape: dict[str, Any] = {
             "instructions": instructions, "mode": mode, "context_limit": context_limit, "reply_tokens": reply_tokens,
             "budget": budget, "on_budget": on_budget,
@@ -75,12 +75,8 @@ class Agent(Waiting):
         given = tuple(tools)
         self._made = {"model": model, "tools": given, "store": store, "tenant": tenant, "seed": seed, **shape}
         self.spec = make(resolve(model), given, **shape)
-        self._store_at = store
         self._tenant = tenant
         self._seed = seed
-        self._stores: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[Store]] = (
-            weakref.WeakKeyDictionary()
-        )
         self._adopted: dict[str, Session] = {}
         self._graph: CompiledStateGraph[Any, Any, Any, Any] | None = None
 
@@ -115,23 +111,11 @@ class Agent(Waiting):
 
     async def store(self) -> Store:
         """The agent's store, opened on first use in each event loop."""
-        if not isinstance(self._store_at, str | None):
-            return self._store_at
-        loop = asyncio.get_running_loop()
-        opening = self._stores.get(loop) or asyncio.ensure_future(open_store(self._store_at))
-        self._stores[loop] = opening
-        try:
-            return await asyncio.shield(opening)
-        except SatchelError:
-            if self._stores.get(loop) is opening:
-                del self._stores[loop]  # the next call tries again
-            raise
+        return await self._stores.get()
 
     async def aclose(self) -> None:
-        """Close the stores that the agent opened in this event loop."""
-        opened = self._stores.pop(asyncio.get_running_loop(), None)
-        if opened is not None:
-            await (await opened).aclose()
+        """Close the store that the agent opened in this event loop."""
+        await self._stores.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from typing import TypeVar
+
+from satchel.memory.errors import SatchelError
 
 T = TypeVar("T")
 
@@ -16,7 +18,7 @@ class Portal:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="satchel", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="satchel", daemon=True)
         self._thread.start()
 
     def call(self, coroutine: Coroutine[object, object, T]) -> T:
@@ -43,12 +45,22 @@ class Portal:
             if close is not None:
                 self.call(close())
 
-    def stop(self) -> None:
-        """End the loop and its thread."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
+    def stop(self, last: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Run the `last` coroutine, and end the loop and its thread; again is nothing."""
+        if not self._thread.is_alive():
+            return
+        asyncio.run_coroutine_threadsafe(self._end(last), self._loop)
+        if threading.current_thread() is not self._thread:  # the garbage collector may run in the loop itself
             self._thread.join(5)
-            self._loop.close()
+
+    def _serve(self) -> None:
+        self._loop.run_forever()
+        self._loop.close()
+
+    async def _end(self, last: Callable[[], Coroutine[None, None, None]]) -> None:
+        with suppress(SatchelError):  # a store that is gone needs no closing
+            await last()
+        self._loop.call_soon(self._loop.stop)
 
     @staticmethod
     async def _settled() -> None:

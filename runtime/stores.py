@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import weakref
 from typing import TYPE_CHECKING
 
 from satchel.memory import open as opening
@@ -26,3 +28,32 @@ async def open_store(url: str | None) -> Store:
         await store.aclose()
         raise
     return store
+
+
+class Stores:
+    """The stores that an agent opens: one in each event loop, since connections belong to theirs."""
+
+    def __init__(self, at: str | Store | None) -> None:
+        self._at = at
+        self._open: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Store]] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    async def get(self) -> Store:
+        """The store of the running event loop, opened on first use; a store that was given is used in all."""
+        if not isinstance(self._at, str | None):
+            return self._at
+        loop = asyncio.get_running_loop()
+        if loop not in self._open:
+            self._open[loop] = loop.create_task(open_store(self._at))
+        try:
+            return await asyncio.shield(self._open[loop])
+        except SatchelError:
+            self._open.pop(loop, None)  # the next call tries again
+            raise
+
+    async def aclose(self) -> None:
+        """Close what was opened in the running event loop."""
+        opened = self._open.pop(asyncio.get_running_loop(), None)
+        if opened is not None:
+            await (await opened).aclose()

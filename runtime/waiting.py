@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Self
 
 from satchel.runtime.portal import Portal
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class Waiting(ABC):
     """`run`, `resume`, `stream` and `close` over `arun`, `aresume`, `astream` and `aclose`."""
 
-    def __init__(self) -> None:
+    def __init__(self, close: Callable[[], Coroutine[None, None, None]]) -> None:
         self._portal: Portal | None = None
+        self._last = close
 
     @abstractmethod
     async def arun(self, task: str, *, thread: str | None = None) -> RunResult:
@@ -31,10 +32,6 @@ class Waiting(ABC):
     @abstractmethod
     def astream(self, task: str, *, thread: str | None = None) -> AsyncGenerator[Event]:
         """The events of `arun`."""
-
-    @abstractmethod
-    async def aclose(self) -> None:
-        """Close what was opened in the running event loop."""
 
     def run(self, task: str, *, thread: str | None = None) -> RunResult:
         """`arun`, waited for; works inside a running event loop, too."""
@@ -51,8 +48,7 @@ class Waiting(ABC):
     def close(self) -> None:
         """Close what the synchronous calls opened."""
         if self._portal:
-            self._portal.call(self.aclose())
-            self._portal.stop()
+            self._portal.stop(self._last)
             self._portal = None
 
     def __enter__(self) -> Self:
@@ -64,5 +60,5 @@ class Waiting(ABC):
     def _waiter(self) -> Portal:
         if self._portal is None:
             self._portal = Portal()
-            weakref.finalize(self, self._portal.stop)
+            weakref.finalize(self, self._portal.stop, self._last)
         return self._portal

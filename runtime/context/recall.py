@@ -21,6 +21,9 @@ LIMIT = 1_000
 AROUND = 1
 """Lines shown before and after a line that matches a query."""
 
+WIDE = 600
+"""Characters of a matching line that are shown."""
+
 
 def schema() -> dict[str, Json]:
     """The tool schema, in wire form."""
@@ -92,16 +95,19 @@ def _lines(text: str, lines: str) -> str:
 def _query(text: str, query: str) -> str:
     words = query.lower().split()
     every = text.splitlines()
-    hits = [n for n, line in enumerate(every) if all(word in line.lower() for word in words)]
-    if not hits and len(every) == 1:
-        return _around(text, query)
-    shown = dict.fromkeys(n for hit in hits for n in range(max(0, hit - AROUND), min(len(every), hit + AROUND + 1)))
-    return "\n".join(f"{n + 1}: {every[n]}" for n in shown) or f"(no line holds {query!r})"
+    found = (n for n, line in enumerate(every) if all(word in line.lower() for word in words))
+    near = (n for hit in islice(found, LIMIT) for n in range(max(0, hit - AROUND), min(len(every), hit + AROUND + 1)))
+    shown = "\n".join(f"{n + 1}: {_around(every[n], words)}" for n in dict.fromkeys(near))
+    return shown or f"(no line holds {query!r})"
 
 
-def _around(text: str, query: str) -> str:
-    at = text.lower().find(query.lower())
-    return text[max(0, at - 200) : at + len(query) + 400] if at >= 0 else f"(the text does not hold {query!r})"
+def _around(line: str, words: Sequence[str]) -> str:
+    """The line, or of a long one the part around the first word that it holds."""
+    if len(line) <= WIDE:
+        return line
+    lower = line.lower()
+    start = max(0, min((at for word in words if (at := lower.find(word)) >= 0), default=0) - WIDE // 3)
+    return f"{'... ' * (start > 0)}{line[start : start + WIDE]} ..."
 
 
 def arguments(args: Json) -> dict[str, str | None]:

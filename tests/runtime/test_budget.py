@@ -93,6 +93,24 @@ async def test_a_raised_budget_holds_what_was_spent_before_included(outcome: str
     assert result.outcome == outcome
 
 
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_run_lands_wherever_the_limit_falls_for_the_reserve_covers_a_turn_that_grew(mode: str) -> None:
+    @tool(effect="read")
+    def measure(crate: str) -> str:
+        """Measure a crate."""
+        return f"crate {crate}: " + "a long side, " * 140
+
+    policy = script(*(Answer("on", (call("measure", crate=str(n)),)) for n in range(40)))
+
+    def landing(messages: Sequence[Message], tools: Sequence[Json]) -> Answer:
+        return policy(messages, tools) if tools else Answer("landed")
+
+    for limit in range(2_500, 9_000, 130):
+        made = agent(landing, Budget(input_tokens=limit), mode=mode).but(tools=[measure])
+        result = await made.arun("Measure all.")
+        assert (result.outcome, result.output, result.usage.input <= limit) == ("input_tokens", "landed", True), limit
+
+
 async def test_the_calls_of_one_turn_are_admitted_in_order_and_the_rest_is_refused_with_a_result() -> None:
     store = MemoryStore()
     result = await agent(tireless(calls=6), Budget(tool_calls=4), store).arun("Weigh all.", thread="t")
