@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def read(path: Path) -> Iterator[Trajectory]:
 def _lines(file: IO[str], path: Path) -> Iterator[str]:
     try:
         yield from file
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise TraceError(
             f"{path} cannot be read as a trace file: {error}; expected JSON lines, gzip if it ends in .gz"
         ) from None
@@ -70,7 +71,12 @@ def _trajectory(line: str, where: str) -> Trajectory:
     try:
         raw = json.loads(line)
         messages = tuple(Message.from_wire(m) for m in raw["messages"])
-        return Trajectory(str(raw["id"]), tuple(raw.get("tools") or ()), messages)
+        tools = raw.get("tools") or []
+        if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+            raise ValueError("tools is no list of schemas")
+        if not isinstance(raw["id"], str | int):
+            raise ValueError("id is no text")
+        return Trajectory(str(raw["id"]), tuple(tools), messages)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise TraceError(f"{where}: not a trajectory ({what}); expected {{id, tools, messages: [...]}}") from None
@@ -135,6 +141,10 @@ def _out(path: Path) -> AbstractContextManager[IO[str]]:
     return _open(path, "w")
 
 
+ERRORS = {"r": "strict", "w": "backslashreplace"}
+"""A lone surrogate is written as JSON escapes it, so that any reader of UTF-8 can read the file."""
+
+
 @contextmanager
 def _open(path: Path, how: str) -> Iterator[IO[str]]:
     if path.suffix == ".gz":
@@ -143,11 +153,11 @@ def _open(path: Path, how: str) -> Iterator[IO[str]]:
         with (
             raw,
             gzip.GzipFile(filename="", fileobj=raw, mode=how + "b", mtime=0, compresslevel=1) as packed,
-            io.TextIOWrapper(packed, encoding="utf-8", errors="surrogatepass") as text,
+            io.TextIOWrapper(packed, encoding="utf-8", errors=ERRORS[how]) as text,
         ):
             yield text
     else:
-        with path.open(how, encoding="utf-8", errors="surrogatepass") as text:
+        with path.open(how, encoding="utf-8", errors=ERRORS[how]) as text:
             yield text
 
 

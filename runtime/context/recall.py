@@ -107,7 +107,7 @@ def _around(line: str, words: Sequence[str]) -> str:
         return line
     lower = line.lower()
     start = max(0, min((at for word in words if (at := lower.find(word)) >= 0), default=0) - WIDE // 3)
-    return f"{'... ' * (start > 0)}{line[start : start + WIDE]} ..."
+    return f"{'... ' * (start > 0)}{line[start : start + WIDE]}{' ...' * (start + WIDE < len(line))}"
 
 
 def arguments(args: Json) -> dict[str, str | None]:

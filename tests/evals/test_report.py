@@ -6,6 +6,8 @@ import asyncio
 import base64
 import hashlib
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -129,3 +131,22 @@ async def test_a_run_of_the_baseline_alone_is_reported_without_a_verdict() -> No
     alone = await compare(suite("knapsack-easy-bare"), [], [0], store=MemoryStore(), prices=["no-cache"])
     assert "name another mode" in render_markdown(alone.to_json())
     assert Page(render_html(alone.to_json())).open == []
+
+
+@pytest.mark.debian
+def test_a_real_browser_shows_the_page_without_an_error_and_asks_for_nothing(data: Data, tmp_path: Path) -> None:
+    page, picture = tmp_path / "report.html", tmp_path / "report.png"
+    page.write_text(render_html(data), encoding="utf-8")
+    chromium = shutil.which("chromium")
+    assert chromium, "chromium is missing: run `bash .ci/run` as root on Debian, or install the package chromium"
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+    shown = subprocess.run(
+        [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", *quiet, "--enable-logging=stderr",
+         f"--user-data-dir={tmp_path / 'profile'}",
+         "--window-size=420,2400", f"--screenshot={picture}", page.as_uri()],
+        check=True, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert "CONSOLE" not in shown.stderr, shown.stderr
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size > 20_000, "an empty page compresses to less"
+    assert "http" not in re.sub(r"http://www\.w3\.org/\S+", "", page.read_text("utf-8"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from satchel.memory.errors import BudgetExceeded, ConfigError
 from satchel.memory.memory_store import MemoryStore
-from satchel.memory.records import Call, Charge, Json, Reply, Result
+from satchel.memory.records import Call, Json, Reply, Result
 from satchel.runtime.agent import Agent
 from satchel.runtime.budget import Budget
 from satchel.runtime.context.message import Message
@@ -200,37 +199,6 @@ async def test_raised_the_error_carries_what_was_found() -> None:
         await agent(tireless(), Budget(steps=4), store, on_budget="raise").arun("Weigh all.", thread="t")
     assert isinstance(caught.value.result, RunResult)
     assert (caught.value.result.outcome, caught.value.result.output) == ("steps", "on")
-
-
-async def test_a_model_call_is_cancelled_when_the_time_is_up_and_counted() -> None:
-    class Silent(Scripted):
-        async def call(self, messages: Sequence[Message], tools: Sequence[Json], *, reply_tokens: int) -> Answer:  # noqa: ARG002 - the port
-            await asyncio.Event().wait()
-            raise AssertionError
-
-    store = MemoryStore()
-    made = Agent(Silent(tireless()), budget=Budget(seconds=0.05), store=store)
-    result = await made.arun("Say something.", thread="t")
-    assert (result.outcome, result.output, result.usage.model_calls) == ("seconds", None, 1)
-    assert result.usage.input > 0
-    assert [type(record) for record in await records(store, "t")][-2] is Charge
-
-
-@pytest.mark.parametrize("effect", ["read", "write"])
-async def test_a_tool_is_cancelled_when_the_time_is_up_and_no_call_starts_later(effect: Any) -> None:
-    @tool(effect=effect)
-    async def wait_for(ship: str) -> str:
-        """Wait for a ship."""
-        await asyncio.Event().wait()
-        return ship
-
-    store = MemoryStore()
-    policy = script(Answer("I wait.", (call("wait_for", ship="a"), call("wait_for", ship="b"))), "never asked")
-    made = Agent(Scripted(policy), [wait_for], budget=Budget(seconds=0.3), store=store)
-    result = await made.arun("Wait.", thread="t")
-    assert (result.outcome, result.output, result.usage.model_calls) == ("seconds", "I wait.", 1)
-    results = [r for r in await records(store, "t") if isinstance(r, Result)]
-    assert [("may or may not have taken effect" in r.text, r.error) for r in results] == [(True, True)] * 2
 
 
 def test_budgets_add_up_and_are_read_from_text() -> None:
