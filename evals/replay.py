@@ -70,16 +70,23 @@ def _lines(file: IO[str], path: Path) -> Iterator[str]:
 def _trajectory(line: str, where: str) -> Trajectory:
     try:
         raw = json.loads(line)
-        messages = tuple(Message.from_wire(m) for m in raw["messages"])
         tools = raw.get("tools") or []
-        if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
-            raise ValueError("tools is no list of schemas")
-        if not isinstance(raw["id"], str | int):
-            raise ValueError("id is no text")
-        return Trajectory(str(raw["id"]), tuple(tools), messages)
+        made = Trajectory(str(raw["id"]), tuple(tools), tuple(Message.from_wire(m) for m in raw["messages"]))
+        wrong = _wrong(raw["id"], tools, {m.role for m in made.messages})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise TraceError(f"{where}: not a trajectory ({what}); expected {{id, tools, messages: [...]}}") from None
+        wrong = f"no {error}" if isinstance(error, KeyError) else str(error)
+    if wrong:
+        raise TraceError(f"{where}: not a trajectory ({wrong}); expected {{id, tools, messages: [...]}}")
+    return made
+
+
+def _wrong(name: Json, tools: Json, roles: set[str]) -> str | None:
+    """What makes a trajectory of JSON values no trajectory."""
+    if unknown := roles - {"system", "user", "assistant", "tool"}:
+        return f"unknown role {min(map(str, unknown))!r}"
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        return "tools is no list of schemas"
+    return None if isinstance(name, str | int) else "id is no text"
 
 
 @dataclass(frozen=True, slots=True)

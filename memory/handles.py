@@ -16,7 +16,10 @@ HANDLE = re.compile(r"(?<!\w)res:[0-9a-z]{4,32}")
 """A handle inside running text."""
 
 COUNT = 10**9
-"""Entries of a thread that have a handle."""
+"""Handles of a thread."""
+
+RESULT = COUNT // 2
+"""The result of the call at entry n is numbered `RESULT + n`, whatever the order in which parallel calls finish."""
 
 SALT = 16
 """Bytes of a salt."""

@@ -76,13 +76,27 @@ class Log:
     async def text(self, ref: str) -> str:
         """The whole text behind a handle of this thread; `UnknownHandle` if there is none."""
         seq = handles.seq(self.salt, ref)
-        entry = self._loaded.get(seq)
-        if entry is None and seq < self.length:
-            entry = _decoded(await self.store.read(self.thread, seq, seq + 1), seq)[0]
+        entry = await (self._result(seq - handles.RESULT) if seq >= handles.RESULT else self._entry(seq))
         text = None if entry is None else text_of(entry.record)
         if text is None:
             raise UnknownHandle(f"{ref} names nothing in this thread; use a handle that stands in the prompt")
         return text
+
+    async def _entry(self, seq: int) -> Entry | None:
+        if seq not in self._loaded and seq < self.length:
+            return _decoded(await self.store.read(self.thread, seq, seq + 1), seq)[0]
+        return self._loaded.get(seq)
+
+    async def _result(self, seq: int) -> Entry | None:
+        """The result of the call at `seq`: the first one behind it that names the call."""
+        call = await self._entry(seq)
+        if call is None or not isinstance(call.record, Call):
+            return None
+        for at in range(seq + 1, self.length):
+            entry = await self._entry(at)
+            if entry and isinstance(entry.record, Result) and entry.record.call == call.record.id:
+                return entry
+        return None
 
     async def close(self) -> None:
         """Finish what is being written, and give the lease back."""

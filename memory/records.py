@@ -128,6 +128,7 @@ class Charge:
 
     why: str
     usage: Usage
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

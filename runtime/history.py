@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.errors import DamagedEntry
+from satchel.memory.handles import RESULT
 from satchel.memory.records import Call, Charge, Ended, Entry, Fold, Page, Reply, Result, Said, Started
 from satchel.runtime.budget import Budget, Spent
 from satchel.runtime.context.context import Context, Folded
@@ -26,7 +27,7 @@ class Open:
     seq: int
     reply: Reply
     calls: dict[int, Call] = field(default_factory=dict)
-    results: dict[str, tuple[int, Result]] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
 
     def pending(self) -> list[tuple[int, Call]]:
         """Calls without a result, by their position in the log."""
@@ -36,10 +37,10 @@ class Open:
         """The turn, once every call has its result."""
         calls = tuple(ToolCall(c.id, c.name, c.args) for c in self.calls.values())
         reply = Message("assistant", self.reply.text, calls, opaque=self.reply.opaque)
-        answers = [(*self.results[c.id], c) for c in self.calls.values()]
-        shown = tuple(Message("tool", r.text, call_id=c.id, name=c.name) for _, r, c in answers)
-        caps = tuple(tools[c.name].max_inline_tokens if c.name in tools else None for _, _, c in answers)
-        return Turn((reply, *shown), (self.seq, *(seq for seq, _, _ in answers)), tuple(self.calls), caps)
+        asked = self.calls.values()
+        shown = tuple(Message("tool", self.results[c.id].text, call_id=c.id, name=c.name) for c in asked)
+        caps = tuple(tools[c.name].max_inline_tokens if c.name in tools else None for c in asked)
+        return Turn((reply, *shown), (self.seq, *(RESULT + seq for seq in self.calls)), tuple(self.calls), caps)
 
 
 class History:
@@ -110,12 +111,12 @@ class History:
             tool = self._tools.get(record.name)
             self.spent = self.spent.called(record.name, tool.cost_usd if tool else 0.0)
 
-    def _result(self, seq: int, record: Result) -> None:
+    def _result(self, _: int, record: Result) -> None:
         if self.open:
-            self.open.results[record.call] = (seq, record)
+            self.open.results[record.call] = record
 
     def _charge(self, _: int, record: Charge) -> None:
-        self.spent = self.spent.charged(record.usage)
+        self.spent = self.spent.charged(record.usage, record.seconds)
 
     def _ended(self, _: int, record: Ended) -> None:
         self._close()

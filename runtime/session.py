@@ -126,17 +126,12 @@ class Session:
         h, step = self.history, self.history.steps
         self.emit(PromptSent(step, prompt.size, bool(prompt.folds)))
         tools = () if stop else prompt.tools
+        clock = asyncio.timeout(self._time_left())
         try:
-            async with asyncio.timeout(self._time_left()):
+            async with clock:
                 answer = await self.spec.model.call(prompt.messages, tools, reply_tokens=self.spec.reply_tokens)
-        except ModelError as error:
-            charge = Charge(why=str(error), usage=Usage(model_calls=1, usd=None if self.spec.price is None else 0.0))
-            await self._commit(f"e{self.log.length}", [charge, Ended(outcome="failed", detail=str(error))])
-            return
-        except TimeoutError:
-            charge = Charge(why=_why("seconds"), usage=self._billed(Usage(fresh=prompt.size)))
-            late = Ended(outcome="seconds", text=h.last_text, detail=_why("seconds"))
-            await self._commit(f"e{self.log.length}", [charge, late])
+        except (ModelError, TimeoutError) as error:
+            await self._failed(prompt, error, late=clock.expired())
             return
         records = [*self._folds(prompt), self._reply(answer, prompt, step)]
         self._since = time.monotonic()
@@ -148,6 +143,14 @@ class Session:
             records += self._gate.calls(h, answer.calls)
         await self._commit(f"m{step}", records)
         self.emit(ReplyReceived(step, answer.text, 0 if stop else len(answer.calls), h.spent.usage))
+
+    async def _failed(self, prompt: Prompt, error: Exception, *, late: bool) -> None:
+        """Charge a call that gave no reply, and end: a provider bills a call that was cut off, not one it refused."""
+        usage = self._billed(Usage(fresh=prompt.size if late else 0))
+        detail = _why("seconds") if late else str(error) or f"the model gave no answer ({type(error).__name__})"
+        charge = Charge(why=detail, usage=usage, seconds=self._elapsed())
+        end = Ended(outcome="seconds", text=self.history.last_text, detail=detail)
+        await self._commit(f"e{self.log.length}", [charge, end if late else Ended(outcome="failed", detail=detail)])
 
     def _elapsed(self) -> float:
         """Seconds since the last reply, or since this executor has the thread: what no record counts yet."""

@@ -51,7 +51,7 @@ class Spec:
     @property
     def ceiling(self) -> int:
         """The most tokens that a prompt and its reply may have."""
-        return self.context_limit if self.mode.bounded else self.model.window
+        return min(self.context_limit, self.model.window) if self.mode.bounded else self.model.window
 
     def context(self, salt: bytes) -> Context:
         """A fresh context. Raises `PromptTooLarge` if the fixed surface leaves no room under the ceiling."""

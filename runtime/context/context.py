@@ -67,7 +67,8 @@ class Context:
             enough = self._fixed + reply_tokens + 4 * MINIMUM
             raise PromptTooLarge(
                 f"system text and tool schemas take {self._fixed} tokens and the reply {reply_tokens}, which leaves too"
-                f" little under the ceiling of {ceiling}; raise context_limit to {enough} or more, or shorten them"
+                f" little under the ceiling of {ceiling}; raise context_limit to {enough} or more,"
+                " take a model with a larger window, or shorten them"
             )
 
     def room(self, ceiling: int) -> int:

@@ -53,8 +53,13 @@ class Fold:
         self._turns += not turn.is_user
         made = tuple(items(shown, turn, self._turns))
         self._epoch.append((shown, made))
-        self._messages += shown.messages
-        self._size += shown.size
+        if turn.is_user and self.digest.turns and self._messages[-1].role == "user":
+            self._size -= tokens.count_message(self._messages[-1])
+            self._messages[-1] = _joined(self._messages[-1], shown.messages[0])
+            self._size += tokens.count_message(self._messages[-1])
+        else:
+            self._messages += shown.messages
+            self._size += shown.size
         self._pending += sum(item.forms[0].size for item in made)
 
     def messages(self) -> Sequence[Message]:
@@ -128,12 +133,18 @@ class Fold:
         self._pending = sum(item.forms[0].size for _, made in kept for item in made)
         self.controller = self.controller.folded()
         task = self._task.messages[0].content + "\n\n" if self._task else ""
+        head = Message("user", task + digest.text)
+        tokens.counted(head, tokens.count(task) + digest.size + ROLE)  # the digest was counted when it was made
         after = [m for turn, _ in kept for m in turn.messages]
-        content, size = task + digest.text, tokens.count(task) + digest.size
-        while after and after[0].role == "user":  # two messages of the user in a row are not legal everywhere
-            words = "\n\n" + after.pop(0).content
-            content, size = content + words, size + tokens.count(words)
-        head = Message("user", content)
-        tokens.counted(head, size + ROLE)  # the digest was counted when it was made
+        while after and after[0].role == "user":
+            head = _joined(head, after.pop(0))
         self._messages = [head, *after]
         self._size = sum(map(tokens.count_message, self._messages))
+
+
+def _joined(first: Message, second: Message) -> Message:
+    """Words of the user after words of the user, as one message: two in a row are not legal everywhere."""
+    words = "\n\n" + second.content
+    joined = Message("user", first.content + words)
+    tokens.counted(joined, tokens.count_message(first) + tokens.count(words))
+    return joined

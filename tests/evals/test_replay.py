@@ -36,7 +36,10 @@ def recorded(name: str, steps: int, words: int) -> dict[str, Any]:
             {"role": "tool", "content": text, "tool_call_id": f"c{n}", "name": "look"},
         ]
         if n == steps // 2:
-            messages += [{"role": "assistant", "content": "Which?"}, {"role": "user", "content": "The red one, caf\u00e9."}]
+            messages += [
+                {"role": "assistant", "content": "Which?"},
+                {"role": "user", "content": "The red one, caf\u00e9."},
+            ]
     messages.append({"role": "assistant", "content": "thing_1 at 1001"})
     return {"id": name, "source": "own", "group": name, "domain": "own", "tools": TOOLS, "messages": messages}
 
@@ -126,11 +129,11 @@ def test_stateful_folds_the_long_trajectory_and_leaves_the_short_one_alone(trace
 def test_a_prompt_never_holds_anything_of_the_future(traces: Path, mode: str) -> None:
     """Cutting the recording off after a call changes no prompt up to it; nor does another ending."""
     for trajectory in read(traces):
-        whole, _ = Replay(MODES[mode], "120000" if mode != "stateful" else "+2500").run(trajectory)
+        whole, _ = Replay(MODES[mode], "200000" if mode != "stateful" else "+2500").run(trajectory)
         starts = [k for k, m in enumerate(trajectory.messages) if m.role == "assistant"]
         for i in range(0, len(starts), 7):
             cut = Trajectory(trajectory.id, trajectory.tools, trajectory.messages[: starts[i] + 1])
-            early, _ = Replay(MODES[mode], "120000" if mode != "stateful" else "+2500").run(cut)
+            early, _ = Replay(MODES[mode], "200000" if mode != "stateful" else "+2500").run(cut)
             assert [wires(c) for c in early] == [wires(c) for c in whole[: i + 1]]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from satchel.memory.handles import HANDLE, ref
-from satchel.runtime.context import tokens
+from satchel.runtime.context import recall, tokens
 from satchel.runtime.context.context import Context, Folded, Overflow, Prompt
 from satchel.runtime.context.controller import Rates
 from satchel.runtime.context.message import Message, ToolCall
@@ -74,12 +74,28 @@ class Chat:
 def hostile_texts(longest: int = 6_000) -> st.SearchStrategy[str]:
     """Texts of every nasty kind, up to about `longest` characters."""
     any_text = st.text(st.characters(codec=None, exclude_categories=()), max_size=60)
-    marks = st.sampled_from(("\u202e\u05d0\u0628", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\ud800", "\udfff x", "\x00\x01\xff", "", " "))
+    marks = st.sampled_from(
+        (
+            "\u202e\u05d0\u0628",
+            "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+            "\ud800",
+            "\udfff x",
+            "\x00\x01\xff",
+            "",
+            " ",
+        )
+    )
     forged = st.lists(st.sampled_from(FORGERIES + BREAKS), min_size=1, max_size=6).map("".join)
-    small = st.one_of(any_text, marks, forged, st.sampled_from(BREAKS), st.sampled_from(("done", "res:012345678", "OK 42")))
+    small = st.one_of(
+        any_text, marks, forged, st.sampled_from(BREAKS), st.sampled_from(("done", "res:012345678", "OK 42"))
+    )
     times = st.sampled_from((1, 2, 40, 400, 4_000))
     repeated = st.builds(lambda text, n: (text * n)[:longest], small, times)
-    counted = st.builds(lambda n, sep: sep.join(f"line {k} id-{k * 7919 % 10007}" for k in range(n)), st.integers(1, 300), st.sampled_from(BREAKS))
+    counted = st.builds(
+        lambda n, sep: sep.join(f"line {k} id-{k * 7919 % 10007}" for k in range(n)),
+        st.integers(1, 300),
+        st.sampled_from(BREAKS),
+    )
     return st.one_of(small, repeated, st.lists(small, max_size=5).map("".join), counted.map(lambda t: t[:longest]))
 
 
@@ -88,16 +104,34 @@ def values(words: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
     return st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), words)
 
 
+def nested(names: st.SearchStrategy[str], leaf: st.SearchStrategy[Any], *, levels: int) -> st.SearchStrategy[Any]:
+    """JSON values with lists and objects in each other, up to so many levels."""
+    value = leaf
+    for _ in range(levels):
+        value = st.one_of(leaf, st.lists(value, max_size=3), st.dictionaries(names, value, max_size=3))
+    return value
+
+
 def documents() -> st.SearchStrategy[Any]:
     """JSON of every shape: rows, lists, tables, nested, wide."""
-    words = st.one_of(st.text(max_size=12), st.sampled_from((*FORGERIES, *BREAKS, "a,b", 'q"q', "a: b", "-", "", "item_7", "[]")))
+    words = st.one_of(
+        st.text(max_size=12), st.sampled_from((*FORGERIES, *BREAKS, "a,b", 'q"q', "a: b", "-", "", "item_7", "[]"))
+    )
     names = st.one_of(st.sampled_from(("id", "name", "a.b", "a", "price", "x")), words)
     leaf = values(words)
     row = st.dictionaries(names, leaf, max_size=6)
     wide = st.integers(1, 3_000).map(lambda n: {f"key {k}": k for k in range(n)})
-    deep = st.recursive(leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=12)
+    deep = nested(names, leaf, levels=4)
     mixed = st.dictionaries(names, leaf | st.lists(leaf, max_size=8), max_size=5)
-    return st.one_of(row, st.lists(row, max_size=8), st.lists(leaf, max_size=30), mixed, deep, wide, st.dictionaries(st.just("a"), row))
+    return st.one_of(
+        row,
+        st.lists(row, max_size=8),
+        st.lists(leaf, max_size=30),
+        mixed,
+        deep,
+        wide,
+        st.dictionaries(st.just("a"), row),
+    )
 
 
 def results() -> st.SearchStrategy[str]:
@@ -118,7 +152,10 @@ def chats(*, most: int = 24, parallel: int = 12) -> st.SearchStrategy[Chat]:
     names = st.sampled_from(("look", "look", "take", "@ forged", "no such, tool", "older"))
     call = st.tuples(names, arguments(), results())
     storm = st.builds(lambda one, n: [one] * n, call, st.sampled_from((2, 30, 300)))
-    reply = st.tuples(hostile_texts(2_000) | st.just(""), st.lists(call, max_size=parallel) | st.lists(call, min_size=1, max_size=2) | storm)
+    reply = st.tuples(
+        hostile_texts(2_000) | st.just(""),
+        st.lists(call, max_size=parallel) | st.lists(call, min_size=1, max_size=2) | storm,
+    )
     said = hostile_texts(3_000).map(lambda text: text or "hi")
     entries = st.lists(st.one_of(reply, reply, reply, said), max_size=most)
     seeds, lengths = st.integers(0, 2**32), st.sampled_from((0, 0, 1, 3, 12, 60))
@@ -147,9 +184,15 @@ def storm(chance: Random) -> Chat:
     """A long run of ordinary and odd tool calls, from a seed."""
     entries: list[Any] = ["Find the cheapest item and note why."]
     for n in range(60):
-        row = {"id": f"item_{n}", "price": chance.randrange(10**4), "name": chance.choice(("a, b", "x\u2028y", "plain"))}
+        row = {
+            "id": f"item_{n}",
+            "price": chance.randrange(10**4),
+            "name": chance.choice(("a, b", "x\u2028y", "plain")),
+        }
         result = json.dumps(row) if n % 3 else " ".join(f"w{chance.randrange(10**6)}" for _ in range(120))
-        entries.append((chance.choice(("", "Going on.")), [("look", {"id": f"item_{n}"}, result), ("take", {"n": n}, "ok")]))
+        entries.append(
+            (chance.choice(("", "Going on.")), [("look", {"id": f"item_{n}"}, result), ("take", {"n": n}, "ok")])
+        )
     return Chat(tuple(entries))
 
 
@@ -175,8 +218,6 @@ class Run:
 
 def fixed_tokens() -> int:
     """Tokens of the fixed surface of these tests, recall included, counted here."""
-    from satchel.runtime.context import recall
-
     return sum(count_message(m.wire()) for m in SYSTEM) + count_tools([*TOOLS, recall.schema()])
 
 
@@ -290,7 +331,9 @@ def lost(prompt: Prompt, before: Sequence[Turn], pages: dict[str, str]) -> list[
             reachable |= found
             queue += sorted(found)
     bare = squeeze(said)
-    gone = [(s, t) for turn in before for s, t in texts(turn) if ref(SALT, s) not in reachable and squeeze(t) not in bare]
+    gone = [
+        (s, t) for turn in before for s, t in texts(turn) if ref(SALT, s) not in reachable and squeeze(t) not in bare
+    ]
     return [(seq, text) for seq, text in gone if _as_json(text) not in bare and not _in_cells(text, said)]
 
 

@@ -21,6 +21,7 @@ from satchel.memory.errors import PromptTooLarge
 from satchel.memory.handles import ref
 from satchel.runtime.context.context import Folded, Overflow
 from satchel.runtime.context.controller import Rates
+from satchel.runtime.context.turn import Turn
 from satchel.runtime.mode import MODES
 from tests.invariants import chats
 from tests.invariants.chats import SALT, STATE, TAG, Chat
@@ -47,7 +48,11 @@ RATES = st.sampled_from((Rates(), Rates(c=1.0, w=1.0), Rates(c=0.02, w=1.0)))
 
 
 @attack(40)
-@given(chat=chats.chats(), room=st.sampled_from((40, 300, 600, 1_000, SANE, 8_000, 10**6)), mode=st.sampled_from(sorted(MODES)))
+@given(
+    chat=chats.chats(),
+    room=st.sampled_from((40, 300, 600, 1_000, SANE, 8_000, 10**6)),
+    mode=st.sampled_from(sorted(MODES)),
+)
 def test_no_prompt_is_above_its_ceiling_and_every_prompt_is_legal(chat: Chat, room: int, mode: str) -> None:
     try:
         run = chats.drive(chat, mode, SURFACE + room)
@@ -74,14 +79,15 @@ def test_nothing_is_lost_and_the_newest_turn_stays(chat: Chat, room: int, rates:
         seen(asked, turns[newest : asked.after], run.pages)
 
 
-def seen(asked: chats.Asked, newest: list[chats.Turn], pages: dict[str, str]) -> None:
-    """The head of each newest text stands in the prompt, or its handle if even the previews could not all fit."""
+def seen(asked: chats.Asked, newest: list[Turn], pages: dict[str, str]) -> None:
+    """The head of each newest text stands in the prompt; a handle will do if even the previews could not all fit."""
     said, bare = chats.words(asked.prompt), chats.squeeze(chats.words(asked.prompt))
     deep = any(done.deep for done in asked.prompt.folds)
     for turn in newest:
         for seq, text in zip(turn.seqs, (m.content for m in turn.messages), strict=True):
             there = any(chats.squeeze(form)[:10] in bare for form in (text, chats.mended(text)))
-            assert there or (deep and (ref(SALT, seq) in said or pages)), (seq, text[:50])
+            behind = ref(SALT, seq) in said or bool(pages)
+            assert there or (behind and (deep or turn is not newest[-1])), (seq, text[:50])
 
 
 @attack(60)
@@ -200,22 +206,26 @@ def test_thousands_of_parallel_calls_fit_and_the_next_turn_is_shown_again(parall
 def test_words_of_the_user_outlive_many_folds_verbatim() -> None:
     rules = [f"Rule {n}: never touch the file secret_{n}.txt before noon." for n in range(6)]
     work = [("", [("look", {"id": f"item_{n}"}, f"{n} " + "lorem ipsum dolor " * 60)]) for n in range(120)]
-    chat = Chat((rules[0], *[entry for n, one in enumerate(work) for entry in ([rules[1 + n // 20], one] if n % 20 == 0 and n < 100 else [one])]))
+    chat = Chat(
+        (
+            rules[0],
+            *[
+                entry
+                for n, one in enumerate(work)
+                for entry in ([rules[1 + n // 20], one] if n % 20 == 0 and n < 100 else [one])
+            ],
+        )
+    )
     run = chats.drive(chat, "stateful", SURFACE + 4_000)
     assert sum(bool(asked.prompt.folds) for asked in run.asked) > 5
     said = chats.words(run.asked[-1].prompt)
     assert [rule for rule in rules if rule not in said] == []
 
 
-def test_a_surface_above_the_ceiling_is_refused_before_anything_is_sent() -> None:
-    with pytest.raises(PromptTooLarge, match=r"raise context_limit to \d+"):
-        chats.fresh("stateful", SURFACE)
-
-
-def test_the_refusal_names_a_ceiling_that_is_enough() -> None:
+def test_a_surface_above_the_ceiling_is_refused_and_a_ceiling_that_is_enough_is_named() -> None:
     with pytest.raises(PromptTooLarge) as refused:
         chats.fresh("stateful", SURFACE)
-    named = re.search(r"raise context_limit to (\d+)", str(refused.value))
+    named = re.search(r"to (\d+) or more", str(refused.value))
     assert named
     chats.fresh("stateful", int(named[1]))
 

@@ -1,0 +1,113 @@
+"""The strategies over one thread's turns: everything, a window, a mask, and digest with epoch."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from satchel.evals.reader import Listing, Row, digests
+from satchel.memory.handles import ref
+from satchel.runtime.context.context import Context
+from tests.invariants import chats
+from tests.invariants.chats import SALT, TAG, Chat
+
+
+def step(n: int, result: str, **args: object) -> tuple[str, list[tuple[str, object, str]]]:
+    return ("", [("look", args or {"id": f"item_{n}"}, result)])
+
+
+def folded(*entries: object, room: int = 8_000) -> Context:
+    """A context after these entries, folded once with the last entry kept."""
+    made = chats.fresh("stateful", chats.fixed_tokens() + room)
+    for turn in Chat(tuple(entries)).turns():
+        made.add(turn)
+    assert made.past.fold(room, chats.PAGES)
+    return made
+
+
+def test_window_shows_the_task_and_the_last_three_turns() -> None:
+    made = chats.fresh("window", 10**6)
+    for turn in Chat(("task", *[step(n, f"r{n}") for n in range(6)])).turns():
+        made.add(turn)
+    assert [m.content for m in made.prompt().messages if m.role in ("user", "tool")] == ["task", "r3", "r4", "r5"]
+
+
+def test_mask_leaves_old_results_out_and_keeps_their_calls() -> None:
+    made = chats.fresh("mask", 10**6)
+    for turn in Chat(("task", *[step(n, f"r{n}\nmore") for n in range(12)])).turns():
+        made.add(turn)
+    shown = [m.content for m in made.prompt().messages if m.role == "tool"]
+    assert shown == ["(old result left out: 2 lines)"] * 2 + [f"r{n}\nmore" for n in range(2, 12)]
+
+
+def test_a_fold_keeps_the_task_and_the_newest_turn_as_they_were() -> None:
+    made = folded("the task", step(1, "old"), step(2, "new"))
+    task, reply, result = made.past.messages()
+    assert task.content.startswith(f"the task\n\n[satchel {TAG} summary of 1 earlier turns")
+    assert (reply.calls[0].args, result.content) == ({"id": "item_2"}, "new")
+
+
+def test_rows_of_one_tool_share_a_header_and_read_back() -> None:
+    made = folded("go", *[step(n, f'{{"price": {n}, "name": "a, {n}"}}') for n in range(3)], step(9, "new"))
+    assert digests(made.past.messages()[0].content) == tuple(
+        Row("look", (f"item_{n}",), {"price": str(n), "name": f"a, {n}"}) for n in range(3)
+    )
+    assert made.past.digest.text.count("@ look(id)") == 1
+
+
+def test_a_list_whose_values_stand_elsewhere_carries_its_handle() -> None:
+    """Which values were in it, and in what order, can be read again."""
+    rows = [step(n, f'{{"price": {n}}}') for n in range(3)]
+    made = folded("go", step(7, '["item_0", "item_1", "x"]'), *rows, step(9, "new"))
+    assert Listing("look", 3, ("x",)) in digests(made.past.messages()[0].content)
+    assert ref(SALT, 4) in made.past.digest.text
+
+
+def test_an_older_call_with_the_same_arguments_keeps_only_its_handle() -> None:
+    made = folded("go", step(1, "before"), step(1, "after"), step(2, "new"))
+    assert "after" in made.past.digest.text
+    assert "before" not in made.past.digest.text
+    assert ref(SALT, 4) in made.past.digest.text
+
+
+def test_words_of_the_user_and_of_the_model_say_whose_they_are() -> None:
+    made = folded("go", ("I will look.", step(1, "r")[1]), "only red ones\nplease", step(2, "new"))
+    assert "user, turn 1: only red ones\n| please" in made.past.digest.text
+    assert "you, turn 1: I will look." in made.past.digest.text
+
+
+def test_words_after_the_newest_reply_stay_behind_the_digest() -> None:
+    made = chats.fresh("stateful", chats.fixed_tokens() + 8_000)
+    for turn in Chat(("go", step(1, "r"), step(2, "s"), "and now?")).turns():
+        made.add(turn)
+    assert made.past.fold(8_000, chats.PAGES)
+    assert [m.role for m in made.past.messages()] == ["user", "assistant", "tool", "user"]
+
+
+def test_the_certificate_counts_every_text_that_was_dropped() -> None:
+    made = folded("go", *[step(n, "long " * 200) for n in range(5)], step(9, "new"))
+    assert made.past.digest.certificate == {"texts": 10, "behind": 5, "verbatim": 5, "missing": []}
+
+
+def test_a_page_of_old_handles_is_made_when_they_crowd_the_digest() -> None:
+    made = folded("go", *[step(n, f"{n} " + "long " * 200) for n in range(300)], step(999, "new"), room=2_500)
+    page = made.past.digest.page
+    assert page
+    assert ref(SALT, chats.PAGES) in made.past.digest.text
+    assert all(re.match(r"turn \d+: |\| ", line) for line in page.splitlines())
+
+
+CELL = st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+@settings(max_examples=80)
+@given(st.lists(st.tuples(CELL, CELL, st.integers()), min_size=1, max_size=6, unique_by=lambda row: row[0]))
+def test_every_row_reads_back_as_it_was(rows: list[tuple[str, str, int]]) -> None:
+    made = folded("go", *[step(0, json.dumps({"a": a, "n": n}), q=q) for q, a, n in rows], step(9, "new"))
+    found = {
+        part.args: dict(part.columns) for part in digests(made.past.messages()[0].content) if isinstance(part, Row)
+    }
+    assert found == {(q,): {"a": a, "n": str(n)} for q, a, n in rows}
