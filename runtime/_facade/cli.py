@@ -192,15 +192,12 @@ def main() -> int:
     from satchel import console
 
     try:
-        app(standalone_mode=False)
-    except typer.Exit as end:
-        return end.exit_code
-    except KeyboardInterrupt:
-        console.say("interrupted; what was acknowledged is kept: `satchel resume THREAD` goes on")
-        return console.INTERRUPTED
+        code: int = app(standalone_mode=False) or console.OK  # what a command exits with comes back as a number
     except Exception as error:  # noqa: BLE001 - the last resort: told in one sentence below, or raised again
         return _explain(error)
-    return console.OK
+    if code == console.INTERRUPTED:
+        console.say("interrupted; what was acknowledged is kept: `satchel resume THREAD` goes on")
+    return code
 
 
 def _explain(error: Exception) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
+from contextlib import nullcontext, redirect_stdout
 from importlib import import_module
 from typing import Any
 
@@ -41,12 +42,22 @@ def _load(at: str) -> object:
 
 
 async def follow(driven: Agent, events: AsyncIterator[Event], *, as_json: bool) -> int:
-    """Print a run's events as they come, then its result; the exit code that goes with it."""
+    """Print a run's events as they come, then its result; the exit code that goes with it.
+
+    With `as_json`, what tools print goes to stderr, so that stdout holds the document alone.
+    """
     code = console.FAILED
     async with driven:
-        async for event in events:
-            if isinstance(event, RunEnded):
-                code = console.result(event.result, as_json=as_json)
-            else:
-                console.event(event)
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
+            told = [event async for event in _tell(events)]
+        for event in told:
+            code = console.result(event.result, as_json=as_json)
     return code
+
+
+async def _tell(events: AsyncIterator[Event]) -> AsyncIterator[RunEnded]:
+    async for event in events:
+        if isinstance(event, RunEnded):
+            yield event
+        else:
+            console.event(event)

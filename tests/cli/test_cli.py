@@ -1,0 +1,130 @@
+"""Each command, its JSON, its exit code, and one clear sentence for each mistake."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+TRACE = {
+    "id": "one",
+    "tools": [],
+    "messages": [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "What is in a.txt?"},
+        {"role": "assistant", "content": "", "tool_calls": [{"id": "c1", "name": "read", "args": {"path": "a.txt"}}]},
+        {"role": "tool", "content": "alpha", "tool_call_id": "c1", "name": "read"},
+        {"role": "assistant", "content": "alpha"},
+    ],
+}
+
+
+def test_a_run_prints_its_answer_on_stdout_and_progress_on_stderr(satchel: Run) -> None:
+    done = satchel("run", "good morning", "--model", "sim:echo", "--thread", "echo")
+    assert done.stdout == "good morning\n"
+    assert "step 1" in done.stderr
+    assert "done: thread echo" in done.stderr
+
+
+def test_json_is_one_document_on_stdout(satchel: Run) -> None:
+    done = json.loads(satchel("run", "good evening", "--model", "sim:echo", "--json").stdout)
+    assert (done["output"], done["outcome"]) == ("good evening", "done")
+    assert done["usage"]["usd"] is None, "an unknown price is unknown, not zero"
+
+
+def test_a_budget_stop_exits_3_and_more_budget_goes_on(satchel: Run) -> None:
+    stopped = satchel("run", "go", "--agent", "agents:busy", "--thread", "busy", code=3)
+    assert "out of steps" in stopped.stdout
+    assert "steps: thread busy" in stopped.stderr
+    again = satchel("resume", "busy", "--agent", "agents:busy", "--add-budget", "steps=2", "--json", code=3)
+    assert json.loads(again.stdout)["state"]["steps"] == 5
+
+
+def test_threads_are_listed_shown_and_removed(satchel: Run) -> None:
+    satchel("run", "keep this", "--model", "sim:echo", "--thread", "kept")
+    assert "kept" in [row["thread"] for row in json.loads(satchel("threads", "ls", "--json").stdout)]
+    assert "keep this" in satchel("threads", "show", "kept").stdout
+    kinds = [entry["kind"] for entry in json.loads(satchel("threads", "show", "kept", "--json").stdout)]
+    assert kinds == ["opened", "started", "said", "reply", "ended"]
+    satchel("threads", "rm", "kept")
+    satchel("threads", "show", "kept", code=1)
+
+
+def test_ctrl_c_exits_130_says_how_to_go_on_and_loses_nothing(
+    satchel: Run, folder: Path, environment: dict[str, str]
+) -> None:
+    command = [sys.executable, "-m", "satchel", "run", "sleep", "--agent", "agents:patient", "--thread", "cut"]
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "waiting\n"
+        satchel("resume", "cut", "--agent", "agents:patient", code=1)  # it runs elsewhere
+        process.send_signal(signal.SIGINT)
+        assert "resume" in process.communicate(timeout=20)[1]
+    assert process.returncode == 130
+    kinds = [entry["kind"] for entry in json.loads(satchel("threads", "show", "cut", "--json").stdout)]
+    assert kinds == ["opened", "started", "said", "reply", "call"]
+
+
+def test_suites_and_a_comparison_with_its_report(satchel: Run, tmp_path: Path) -> None:
+    assert "knapsack" in satchel("suites").stdout
+    done = satchel(
+        "compare", "knapsack-easy-bare", "--seeds", "5", "--prices", "c=.10,w=1.25,gpt-5", "--out", str(tmp_path)
+    )
+    assert done.stdout.splitlines()[0].startswith("Stateful")
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["prices"] == ["c=0.1,w=1.25", "gpt-5"] or len(result["prices"]) == 2
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_replay_writes_prompts_and_vault(satchel: Run, tmp_path: Path) -> None:
+    trace, prompts, vault = tmp_path / "t.jsonl.gz", tmp_path / "p.jsonl.gz", tmp_path / "v.jsonl"
+    trace.write_bytes(gzip.compress(json.dumps(TRACE).encode()))
+    satchel("replay", str(trace), "--context-limit", "+8000", "--prompts", str(prompts), "--vault", str(vault))
+    lines = [json.loads(line) for line in gzip.decompress(prompts.read_bytes()).splitlines()]
+    assert [line["call"] for line in lines] == [0, 1]
+    assert lines[1]["messages"] == TRACE["messages"][:4]
+    assert {"trajectory", "ref", "text"} == set(json.loads(vault.read_text().splitlines()[0]))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["run", "hi"], 2, "--model"),
+        (["run", "hi", "--model", "sim:ecko"], 2, "sim:echo"),
+        (["run", "hi", "--model", "sim:echo", "--mode", "statefull"], 2, "did you mean 'stateful'"),
+        (["run", "hi", "--model", "sim:echo", "--budget", "stepps=3"], 2, "unknown budget 'stepps'"),
+        (["run", "hi", "--model", "sim:echo", "--budget", "steps=0"], 2, "allows nothing"),
+        (["run", "hi", "--model", "sim:echo", "--budget", "usd=1"], 2, "total_tokens"),
+        (["run", "hi", "--model", "sim:echo", "--context-limit", "100"], 2, "raise context_limit to"),
+        (["run", "hi", "--model", "sim:echo", "--context-limit", "lots"], 2, "neither a number"),
+        (["run", "hi", "--model", "sim:echo", "--store", "redis://127.0.0.1:1"], 1, "gives no answer"),
+        (["run", "hi", "--model", "sim:echo", "--store", "ftp://x"], 2, "known are"),
+        (["run", "hi", "--agent", "agents:nobody"], 2, "nobody"),
+        (["run", "hi", "--agent", "agents:number"], 2, "not an Agent"),
+        (["run", "--frobnicate"], 2, "frobnicate"),
+        (["resume", "nowhere", "--model", "sim:echo"], 1, "no thread 'nowhere'"),
+        (["threads", "rm", "nowhere"], 1, "no thread 'nowhere'"),
+        (["compare", "knapsak"], 2, "did you mean knapsack"),
+        (["compare", "knapsack", "--modes", "statless"], 2, "did you mean 'stateless'"),
+        (["compare", "knapsack", "--prices", "gpt-99"], 2, "gpt-5"),
+        (["replay", "missing.jsonl", "--context-limit", "8000", "--prompts", "p.jsonl"], 1, "no trace file"),
+        (["replay", "agents.py", "--context-limit", "8000", "--prompts", "p.jsonl"], 1, "agents.py, line 2"),
+    ],
+)  # fmt: skip
+def test_a_mistake_gets_one_sentence_and_the_exit_code_of_the_contract(
+    satchel: Run, words: list[str], code: int, says: str
+) -> None:
+    done = satchel(*words, code=code)
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
