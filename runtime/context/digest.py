@@ -98,7 +98,8 @@ def certify(chosen: Sequence[tuple[Item, Form]], text: str, handle: Handle) -> d
 def _stands(form: Form, text: str) -> bool:
     lines = form.text.splitlines()
     cells = [cell for _, row in form.rows for cell in row] + [v for _, values in form.lists for v in values]
-    return all(line in text for line in lines) and all(cell in text for cell in cells)
+    keys = [key for key, _ in form.rows] + list(form.table[1] if form.table and form.lists else ())
+    return all(part in text for part in (*lines, *cells, *keys))
 
 
 def _superseded(every: list[Item]) -> list[Item]:

@@ -155,7 +155,9 @@ def _shaped(call: ToolCall, seq: int, answer: str, answered: tuple[int, ...]) ->
     refs, verbatim = ((), (seq, *answered)) if whole else (answered, (seq,))
     columns = tuple(dict.fromkeys(quote(c) for row in found.rows for c, _ in row))
     if len(columns) <= WIDEST:  # rows that share little make no table
-        table = (quote(call.name), tuple(quote(k) for k in call.args), columns, found.many)
+        named = [(quote(k), _cell(v)) for k, v in call.args.items()]
+        head = tuple(f"{k}={v}" if found.lists else k for k, v in named)  # a list has no row to show its arguments
+        table = (quote(call.name), head, columns, found.many)
         yield _dense(found, table, key, refs, verbatim)
 
 
@@ -174,5 +176,9 @@ def _dense(found: Shape, table: Table, key: str, refs: tuple[int, ...], verbatim
 def _key(args: Json) -> str | None:
     if not isinstance(args, dict) or any(isinstance(v, list | dict) for v in args.values()):
         return None
-    cells = [v if isinstance(v, str) else tokens.compact(v) for v in args.values()]
-    return None if any(len(c) > LONGEST for c in cells) else ",".join(map(quote, cells))
+    cells = [_cell(v) for v in args.values()]
+    return None if any(len(c) > LONGEST for c in cells) else ",".join(cells)
+
+
+def _cell(value: Json) -> str:
+    return quote(value if isinstance(value, str) else tokens.compact(value))

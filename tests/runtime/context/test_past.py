@@ -111,3 +111,10 @@ def test_every_row_reads_back_as_it_was(rows: list[tuple[str, str, int]]) -> Non
         part.args: dict(part.columns) for part in digests(made.past.messages()[0].content) if isinstance(part, Row)
     }
     assert found == {(q,): {"a": a, "n": str(n)} for q, a, n in rows}
+
+
+def test_the_arguments_of_a_call_that_gave_a_list_are_kept() -> None:
+    """Shown, or behind their handle: two lists of one tool must not look alike."""
+    made = folded("go", step(1, '["red", "blue"]'), step(2, '["green"]'), step(9, "new"))
+    for seq, value in ((3, "item_1"), (6, "item_2")):
+        assert value in made.past.digest.text or ref(SALT, seq) in made.past.digest.text
