@@ -26,7 +26,20 @@ DENSE = ("row", "list")
 FRAME = 80
 """Tokens of the lines that open and close the digest."""
 
+RESERVED: dict[Kind, float] = {"user": 0.5, "line": 0.9, "said": 0.95, "text": 0.95, "loose": 0.95}
+"""Share of the room left that a pass may not use: words of the user are first, but not all, and names need room.
+
+Measured on recorded coding runs: most of what later calls need again are names, not whole lines.
+"""
+
+INDEXED: tuple[Kind, ...] = ("line", "text", "said", "loose", "handle")
+"""Forms beside which names are shown."""
+
+LINES: tuple[Kind, ...] = ("line", "text", "said", "loose")
+
 Handle = Callable[[int], str]
+Weigh = Callable[[str], float]
+"""From a name to the chance that it is needed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +54,28 @@ class Digest:
     page: str | None = None
 
 
-def fold(
-    old: Digest, new: Sequence[Item], *, turns: int, limit: int, tag: str, handle: Handle, page_seq: int
-) -> Digest | None:
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What a digest is written with: the thread's tag, its handles, and the weight of each name."""
+
+    tag: str
+    handle: Handle
+    weigh: Weigh
+
+
+def fold(old: Digest, new: Sequence[Item], *, turns: int, limit: int, page_seq: int, by: Lookup) -> Digest | None:
     """The digest of the old one and the items of the turns dropped now, in at most `limit` tokens.
 
     Pure: the same arguments give the same bytes. `page_seq` numbers the page of older handles, should one be needed.
     Returns None if not even the handles fit, or if the certificate fails.
     """
-    every, page = _paged(_superseded([*old.items, *new]), limit, handle, page_seq)
+    every, page = _paged(_superseded([*old.items, *new]), limit, by.handle, page_seq)
     for _ in range(2):
-        made = _fitted(every, turns, limit, tag, handle)
+        made = _fitted(every, turns, limit, by)
         if made is None:
             return None
         chosen, text, size = made
-        certificate = certify(chosen, text, handle)
+        certificate = certify(chosen, text, by.handle)
         lost = set(certificate["missing"])
         if not lost:
             kept = tuple(item.at(form) for item, form in chosen)
@@ -65,17 +85,18 @@ def fold(
 
 
 def _fitted(
-    every: Sequence[Item], turns: int, limit: int, tag: str, handle: Handle
+    every: Sequence[Item], turns: int, limit: int, by: Lookup
 ) -> tuple[list[tuple[Item, Form]], str, int] | None:
     """Forms and text in at most `limit` tokens; forms are sized by estimates, so the room shrinks until it holds."""
     room = limit - FRAME
     for _ in range(8):
-        chosen = _choose(every, room)
-        text = _render(chosen, turns, tag, handle)
+        formed = _choose(every, room)
+        chosen = _indexed(formed, room - sum(form.size for _, form in formed), by.weigh)
+        text = _render(chosen, turns, by.tag, by.handle)
         size = tokens.count(text)
         if size <= limit:
             return chosen, text, size
-        room = min(room, sum(form.size for _, form in chosen)) - (size - limit) - 8
+        room = min(room, size) - (size - limit) - 8
     return None
 
 
@@ -131,7 +152,7 @@ def _choose(every: Sequence[Item], room: int) -> list[tuple[Item, Form]]:
     left = room - sum(form.size for form in chosen)
     newest_first = [n for n in range(len(every) - 1, -1, -1) if len(every[n].forms) > 1]
     for kind in PASSES:
-        floor = left // 2 if kind == "user" else 0  # words of the user are first, but not all
+        floor = int(left * RESERVED.get(kind, 0.0))
         for n in newest_first:
             current = chosen[n]
             for form in every[n].forms:
@@ -144,11 +165,30 @@ def _choose(every: Sequence[Item], room: int) -> list[tuple[Item, Form]]:
     return list(zip(every, chosen, strict=True))
 
 
+def _indexed(chosen: list[tuple[Item, Form]], left: int, weigh: Weigh) -> list[tuple[Item, Form]]:
+    """The items with as many of their names as fit: the likeliest for their size, each where it was newest."""
+    ranked: list[tuple[float, int, str]] = []
+    taken: set[str] = set()
+    for n in range(len(chosen) - 1, -1, -1):
+        item, form = chosen[n]
+        if form.kind in INDEXED:
+            fresh = [name for name in item.names if name not in taken]
+            taken.update(fresh)
+            ranked += [(-weigh(name) / (tokens.count(name) + 8), n, name) for name in fresh]
+    picked: dict[int, set[str]] = {}
+    for _, n, name in sorted(ranked):
+        cost = tokens.count(name) + (2 if n in picked else 5)
+        if cost <= left:
+            left -= cost
+            picked.setdefault(n, set()).add(name)
+    return [(item.only(picked.get(n, set())), form) for n, (item, form) in enumerate(chosen)]
+
+
 def _render(chosen: Sequence[tuple[Item, Form]], turns: int, tag: str, handle: Handle) -> str:
     tables = render_tables([form for _, form in chosen if form.table], handle)
     users = [_line(i, f, handle) for i, f in chosen if f.kind == "user"]
-    lines = [_line(i, f, handle) for i, f in chosen if f.kind in ("said", "text", "line", "loose")]
-    bare = [handle(ref) for _, form in chosen if form.kind == "handle" for ref in form.refs]
+    lines = [_line(i, f, handle) for i, f in chosen if f.kind in LINES or (f.kind == "handle" and i.names)]
+    bare = [handle(ref) for item, form in chosen if form.kind == "handle" and not item.names for ref in form.refs]
     body = [*users, *tables, *lines, *(["@ older: " + " ".join(bare)] if bare else [])]
     return "\n".join([render("summary", tag=tag, turns=str(turns)), *body, f"[/satchel {tag}]"])
 
@@ -160,4 +200,5 @@ def _line(item: Item, form: Form, handle: Handle) -> str:
         "said": f"you, turn {item.turn}: ",
         "loose": f"result, turn {item.turn}: ",
     }.get(form.kind, "")
-    return " ".join([*filter(None, [who + "\n| ".join(form.text.splitlines())]), *map(handle, form.refs)])
+    index = ["names:", ", ".join(item.names)] if item.names and form.kind in INDEXED else []
+    return " ".join([*filter(None, [who + "\n| ".join(form.text.splitlines())]), *map(handle, form.refs), *index])

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from satchel.runtime.context import tokens
-from satchel.runtime.context.digest import FRAME, Digest, fold
+from satchel.runtime.context.digest import FRAME, Digest, Lookup, fold
 from satchel.runtime.context.ingest import arrive
 from satchel.runtime.context.item import Item, items
 from satchel.runtime.context.message import Message
+from satchel.runtime.context.symbols import Lexicon, names
 
 if TYPE_CHECKING:
     from satchel.runtime.context.past import Terms
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 ROLE = tokens.OVERHEAD + 2
 """Tokens of a message of the user beside its content."""
 
+
+VISIBLE = 0.05
+"""Factor on the weight of a name that stands in the prompt anyway."""
 
 SLACK = 1.1
 """Sizes of forms are estimates: what rows and handles need is given a tenth more."""
@@ -36,6 +40,7 @@ class Fold:
         self.handles = False
         self._task: Turn | None = None
         self._epoch: list[tuple[Turn, tuple[Item, ...]]] = []
+        self._lexicon = Lexicon()
         self._messages: list[Message] = []
         self._size = 0
         self._turns = 0
@@ -52,6 +57,7 @@ class Fold:
             return
         self._turns += not turn.is_user
         made = tuple(items(shown, turn, self._turns))
+        self._lexicon.note(self._turns, _shown(turn), _used(turn))
         self._epoch.append((shown, made))
         if turn.is_user and self.digest.turns and self._messages[-1].role == "user":
             self._size -= tokens.count_message(self._messages[-1])
@@ -103,16 +109,14 @@ class Fold:
         turns = self._turns - sum(not turn.is_user for turn, _ in kept)
         task = self._task.size if self._task else 0
         free = room - task - sum(turn.size for turn, _ in kept) - ROLE
+        visible = {name for turn, _ in kept for name in _shown(turn)}
+        by = Lookup(
+            self.terms.tag,
+            self.terms.handle,
+            lambda name: self._lexicon.weight(name, self._turns) * (VISIBLE if name in visible else 1.0),
+        )
         for limit in self._limits([*self.digest.items, *new], room, free, deep=deep):
-            digest = fold(
-                self.digest,
-                new,
-                turns=turns,
-                limit=limit,
-                tag=self.terms.tag,
-                handle=self.terms.handle,
-                page_seq=page_seq,
-            )
+            digest = fold(self.digest, new, turns=turns, limit=limit, page_seq=page_seq, by=by)
             if digest:
                 self._settle(digest, kept)
                 return True
@@ -132,6 +136,7 @@ class Fold:
         self.digest, self._epoch, self.handles = digest, kept, True
         self._pending = sum(item.forms[0].size for _, made in kept for item in made)
         self.controller = self.controller.folded()
+        self._lexicon.forget({n for item in digest.items for n in item.names}.union(*(_shown(t) for t, _ in kept)))
         task = self._task.messages[0].content + "\n\n" if self._task else ""
         head = Message("user", task + digest.text)
         tokens.counted(head, tokens.count(task) + digest.size + ROLE)  # the digest was counted when it was made
@@ -140,6 +145,17 @@ class Fold:
             head = _joined(head, after.pop(0))
         self._messages = [head, *after]
         self._size = sum(map(tokens.count_message, self._messages))
+
+
+def _shown(turn: Turn) -> tuple[str, ...]:
+    """Names in what was said and in what tools gave."""
+    return tuple(dict.fromkeys(name for message in turn.messages for name in names(message.content)))
+
+
+def _used(turn: Turn) -> tuple[str, ...]:
+    """Names in the arguments of calls."""
+    calls = (call for message in turn.messages for call in message.calls)
+    return tuple(dict.fromkeys(name for call in calls for name in names(tokens.compact(call.args))))
 
 
 def _joined(first: Message, second: Message) -> Message:

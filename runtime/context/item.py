@@ -7,11 +7,12 @@ nothing of any task: a call becomes a table row, a list, quoted text or a line b
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from satchel.runtime.context import tokens
 from satchel.runtime.context.shape import LONGEST, WIDEST, Shape, quote, shape
+from satchel.runtime.context.symbols import names
 
 if TYPE_CHECKING:
     from satchel.memory.records import Json
@@ -51,12 +52,16 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A user message, a remark, or a call with its result; `name` tells which newer item replaces it."""
+    """A user message, a remark, or a call with its result.
+
+    `name` tells which newer item replaces it; `names` are those in its text that may be worth keeping beside a handle.
+    """
 
     turn: int
     parts: tuple[int, ...]
     forms: tuple[Form, ...]
     name: str = ""
+    names: tuple[str, ...] = ()
 
     @property
     def bare(self) -> Form:
@@ -69,7 +74,11 @@ class Item:
 
     def at(self, form: Form) -> Item:
         """The item without the forms richer than this one."""
-        return Item(self.turn, self.parts, self.forms[self.forms.index(form) :], self.name)
+        return replace(self, forms=self.forms[self.forms.index(form) :])
+
+    def only(self, names: set[str]) -> Item:
+        """The item with these of its names."""
+        return replace(self, names=tuple(name for name in self.names if name in names))
 
 
 def items(turn: Turn, whole: Turn, number: int) -> Iterator[Item]:
@@ -96,7 +105,7 @@ def _words(text: str, seq: int, turn: int, kind: Kind) -> Item:
     if kind == "user" or size <= SHORT:
         full = _sized(kind, text, (), (seq,))
         return Item(turn, (seq,), (full, bare) if size <= SHORT else (full, _quoted(text, kind, seq), bare))
-    return Item(turn, (seq,), (_quoted(text, kind, seq), bare))
+    return Item(turn, (seq,), (_quoted(text, kind, seq), bare), names=names(text))
 
 
 def _quoted(text: str, kind: Kind, seq: int) -> Form:
@@ -133,7 +142,8 @@ def _call(call: ToolCall, seq: int, result: tuple[Message, int] | None, turn: in
         *([] if brief else [_sized("line", head, hidden + answered, shown)]),
         _bare((seq, *answered)),
     ]
-    return Item(turn, (seq, *answered), tuple(forms), f"{call.name} {args}" if short else "")
+    about = () if brief or forms[0].kind in ("row", "list") else names(f"{args}\n{answer}")
+    return Item(turn, (seq, *answered), tuple(forms), f"{call.name} {args}" if short else "", about)
 
 
 def _resize(form: Form, text: str) -> Form:
