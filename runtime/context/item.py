@@ -74,11 +74,11 @@ class Item:
 
     def at(self, form: Form) -> Item:
         """The item without the forms richer than this one."""
-        return replace(self, forms=self.forms[self.forms.index(form) :])
+        return self if form is self.forms[0] else replace(self, forms=self.forms[self.forms.index(form) :])
 
     def only(self, names: set[str]) -> Item:
         """The item with these of its names."""
-        return replace(self, names=tuple(name for name in self.names if name in names))
+        return replace(self, names=tuple(name for name in self.names if name in names)) if self.names else self
 
 
 def items(turn: Turn, whole: Turn, number: int) -> Iterator[Item]:

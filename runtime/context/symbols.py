@@ -11,11 +11,16 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 
 from satchel.memory.handles import HANDLE
 
 MOST = 400
 """Names read from one text."""
+
+READ = 200_000
+"""Characters of a text that are read."""
 
 LONGEST = 120
 """Characters of a name."""
@@ -31,10 +36,11 @@ INTERCEPT, USED, AGAIN, SINCE_LAST, SINCE_FIRST, NUMBER = -2.7, 1.3, 1.3, -0.3, 
 """Coefficients: log of uses as an argument, seen twice or more, log of turns since last and first seen, bare number."""
 
 
+@lru_cache(maxsize=256)
 def names(text: str) -> tuple[str, ...]:
-    """The names in a text, each once, in the order of their first appearance."""
-    found = dict.fromkeys(word for word in _WORD.findall(text) if _telling(word))
-    return tuple(found)[:MOST]
+    """The names in the first `READ` characters of a text, each once, in the order of their first appearance."""
+    words = dict.fromkeys(_WORD.findall(text[:READ]))
+    return tuple(islice(filter(_telling, words), MOST))
 
 
 def _telling(word: str) -> bool:
