@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PromptSent:
-    """A model call begins: its step, the prompt's size in tokens, and whether older turns were folded for it."""
+    """A model call begins: its step in the run, from 0, the prompt's tokens, and whether a fold came first."""
 
     step: int
     tokens: int

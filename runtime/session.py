@@ -124,7 +124,7 @@ class Session:
 
     async def _ask(self, prompt: Prompt, stop: str | None) -> None:
         h, step = self.history, self.history.steps
-        self.emit(PromptSent(step, prompt.size, bool(prompt.folds)))
+        self.emit(PromptSent(h.spent.steps, prompt.size, bool(prompt.folds)))
         tools = () if stop else prompt.tools
         clock = asyncio.timeout(self._time_left())
         try:
@@ -133,6 +133,8 @@ class Session:
         except (ModelError, TimeoutError) as error:
             await self._failed(prompt, error, late=clock.expired())
             return
+        if stop and answer.calls:  # the reserved answer has no tools: what asks for one is no part of the thread
+            answer = replace(answer, calls=(), opaque=None)
         records = [*self._folds(prompt), self._reply(answer, prompt, step)]
         self._since = time.monotonic()
         ended = stop or ("done" if not answer.calls else None)
@@ -142,7 +144,7 @@ class Session:
         else:
             records += self._gate.calls(h, answer.calls)
         await self._commit(f"m{step}", records)
-        self.emit(ReplyReceived(step, answer.text, 0 if stop else len(answer.calls), h.spent.usage))
+        self.emit(ReplyReceived(h.spent.steps - 1, answer.text, len(answer.calls), h.spent.usage))
 
     async def _failed(self, prompt: Prompt, error: Exception, *, late: bool) -> None:
         """Charge a call that gave no reply, and end: a provider bills a call that was cut off, not one it refused."""

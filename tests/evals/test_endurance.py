@@ -1,4 +1,4 @@
-"""Storage follows information: a slice of `python -m satchel.evals.endurance`, whose figures stand in evals/README.md."""
+"""Storage follows information: a slice of `python -m satchel.evals.endurance`; its figures stand in evals/README.md."""
 
 from __future__ import annotations
 
