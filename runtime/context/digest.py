@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from satchel.memory.handles import HANDLE
 from satchel.prompts import render
@@ -18,19 +18,26 @@ if TYPE_CHECKING:
 PAGE_ABOVE, PAGE_TO = 0.9, 0.5
 """Share of the digest that bare handles may take, and to which a page of the oldest brings them down."""
 
-PASSES: tuple[Kind, ...] = ("user", "row", "list", "line", "said", "text", "loose")
-"""In this order items are given room, the newest first: what is densest in facts comes before quoted text."""
+PASSES: tuple[tuple[Kind | Literal["whole"], float], ...] = (
+    ("user", 0.5),
+    ("row", 0.0),
+    ("list", 0.0),
+    ("whole", 0.6),
+    ("line", 0.9),
+    ("said", 0.95),
+    ("text", 0.95),
+    ("loose", 0.95),
+)
+"""In this order items are given room, the newest first, each pass leaving this share of what is left to later ones.
+
+Words of the user come first, but not all of them; then what is densest in facts; then short texts that hide nothing.
+Most of the rest goes to names: measured on recorded coding runs, they and not lines are what later calls need again.
+"""
 
 DENSE = ("row", "list")
 
 FRAME = 80
 """Tokens of the lines that open and close the digest."""
-
-RESERVED: dict[Kind, float] = {"user": 0.5, "line": 0.9, "said": 0.95, "text": 0.95, "loose": 0.95}
-"""Share of the room left that a pass may not use: words of the user are first, but not all, and names need room.
-
-Measured on recorded coding runs: most of what later calls need again are names, not whole lines.
-"""
 
 INDEXED: tuple[Kind, ...] = ("line", "text", "said", "loose", "handle")
 """Forms beside which names are shown."""
@@ -151,14 +158,15 @@ def _choose(every: Sequence[Item], room: int) -> list[tuple[Item, Form]]:
     chosen = [item.bare for item in every]
     left = room - sum(form.size for form in chosen)
     newest_first = [n for n in range(len(every) - 1, -1, -1) if len(every[n].forms) > 1]
-    for kind in PASSES:
-        floor = int(left * RESERVED.get(kind, 0.0))
+    for kind, reserve in PASSES:
+        floor = int(left * reserve)
         for n in newest_first:
             current = chosen[n]
             for form in every[n].forms:
                 if form is current or current.kind in DENSE:  # rows and lists are never traded for text
                     break
-                if form.kind == kind and form.size - current.size <= left - floor:
+                called = "whole" if kind == "whole" and not form.refs else form.kind
+                if called == kind and form.size - current.size <= left - floor:
                     left -= form.size - current.size
                     chosen[n] = form
                     break
