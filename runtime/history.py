@@ -126,8 +126,9 @@ class History:
         """Add the open turn to the context once every call has its result."""
         if self.open and not self.open.pending():
             turn, self.open = self.open.turn(self._tools), None
-            self.growth = max(self.growth, turn.size)
+            before = self.context.past.size()
             self.context.add(turn)
+            self.growth = max(self.growth, self.context.past.size() - before)
 
     _HANDLERS: dict[type, Any] = {  # noqa: RUF012 - a dispatch table, never changed
         Started: _started,

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Self
 
-from satchel.memory.portal import Portal
+from satchel.runtime.portal import Portal
 
 if TYPE_CHECKING:
     from satchel.runtime.budget import Budget

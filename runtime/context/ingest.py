@@ -26,6 +26,9 @@ SHARE = 0.5
 USER_SHARE = 0.25
 """Share of the room that one message of the user may take verbatim."""
 
+ROLE = 16
+"""Tokens around one text: role, name and call id, at most."""
+
 FLOOR = 48
 """Tokens below which a preview would say nothing."""
 
@@ -35,7 +38,7 @@ Handle = Callable[[int], str]
 
 def preview(text: str, limit: int, handle: str) -> str:
     """The head and tail of a text in about `limit` tokens, and where the whole is; a short text comes back as it is."""
-    if 4 * len(text) <= limit or tokens.count(text) <= limit:  # a character has up to 4 bytes, a token at least one
+    if 4 * len(text) <= limit or tokens.at_most(text, limit) <= limit:  # a character has up to 4 bytes
         return text
     head, tail = limit * 6 // 10, limit * 2 // 10
     first = tokens.decode(tokens.encode(text[: head * 16])[:head])
@@ -63,10 +66,9 @@ def arrive(turn: Turn, room: int, handle: Handle) -> Turn:
 
 
 def _user(turn: Turn, limit: int, handle: Handle) -> Turn:
-    if turn.size <= limit:
-        return turn
     (message,) = turn.messages
-    return turn.with_messages((_shorter(message, preview(message.content, limit, handle(turn.seqs[0]))),))
+    shown = _shorter(message, preview(message.content, limit, handle(turn.seqs[0])))
+    return turn if shown is message else turn.with_messages((shown,))
 
 
 def _shorter(message: Message, content: str) -> Message:
@@ -75,8 +77,9 @@ def _shorter(message: Message, content: str) -> Message:
 
 def _sizes(turn: Turn) -> list[int]:
     reply, *results = turn.messages
-    calls = [tokens.count(call.name) + tokens.count(_text(call.args)) for call in reply.calls]
-    return [tokens.count(reply.content), *calls, *(tokens.count_message(m) for m in results)]
+    calls = [tokens.count(call.name) + tokens.at_most(_text(call.args), CAP) for call in reply.calls]
+    texts = (reply.content, *(m.content for m in results))
+    return [*calls, *(tokens.at_most(text, CAP) + ROLE for text in texts)]
 
 
 def _level(sizes: Sequence[int], room: int) -> int | None:
@@ -107,13 +110,13 @@ def _text(args: Json) -> str:
 
 
 def _call(call: ToolCall, limit: int, handle: str) -> ToolCall:
-    if tokens.count(_text(call.args)) <= limit:
+    if tokens.at_most(_text(call.args), limit) <= limit:
         return call
     if isinstance(call.args, dict) and len(call.args) * FLOOR < limit:
-        each = _level([tokens.count(_text(v)) for v in call.args.values()], limit) or limit
+        each = _level([tokens.at_most(_text(v), limit) for v in call.args.values()], limit) or limit
         return replace(call, args={k: _cut(v, each, handle) for k, v in call.args.items()})
     return replace(call, args={"preview": preview(_text(call.args), limit, handle)})
 
 
 def _cut(value: Json, limit: int, handle: str) -> Json:
-    return value if tokens.count(text := _text(value)) <= limit else preview(text, limit, handle)
+    return value if tokens.at_most(text := _text(value), limit) <= limit else preview(text, limit, handle)

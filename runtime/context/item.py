@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SHORT = 32
 """Tokens of arguments, or of a remark, that stand verbatim rather than behind a handle."""
 
+VERBATIM = 20_000
+"""Tokens of the longest words of the user that a digest may hold in full."""
+
 QUOTED = 120
 """Tokens of a text result quoted in its richest form."""
 
@@ -100,9 +103,9 @@ def items(turn: Turn, whole: Turn, number: int) -> Iterator[Item]:
 
 
 def _words(text: str, seq: int, turn: int, kind: Kind) -> Item:
-    size = tokens.count(text)
+    size = tokens.at_most(text, VERBATIM)
     bare = _bare((seq,))
-    if kind == "user" or size <= SHORT:
+    if (kind == "user" and size <= VERBATIM) or size <= SHORT:
         full = _sized(kind, text, (), (seq,))
         return Item(turn, (seq,), (full, bare) if size <= SHORT else (full, _quoted(text, kind, seq), bare))
     return Item(turn, (seq,), (_quoted(text, kind, seq), bare), names=names(text))
@@ -129,12 +132,12 @@ def clip(text: str, limit: int) -> str:
 
 def _call(call: ToolCall, seq: int, result: tuple[Message, int] | None, turn: int) -> Item:
     args = call.args if isinstance(call.args, str) else tokens.compact(call.args)
-    short = tokens.count(args) <= SHORT
+    short = tokens.at_most(args, SHORT) <= SHORT
     answer = result[0].content if result else ""
     answered = (result[1],) if result else ()
     shown, hidden = ((seq,), ()) if short else ((), (seq,))
     head = f"{quote(call.name)}({_arguments(call.args) if short else clip(args, SHORT)})"
-    brief = tokens.count(answer) <= SHORT and not hidden
+    brief = tokens.at_most(answer, SHORT) <= SHORT and not hidden
     text = Form("text", 0, hidden + (() if brief else answered), shown + (answered if brief else ()))
     forms = [
         *_shaped(call, seq, answer, answered),

@@ -27,6 +27,9 @@ OVERHEAD = 4
 CHUNK = 100_000
 """Characters encoded at a time: tiktoken's regex overflows its stack on about a million blanks."""
 
+WIDEST = 128
+"""Bytes of the longest token of o200k_base."""
+
 BRIEF = 512
 """Characters of a text whose count is remembered."""
 
@@ -78,6 +81,17 @@ def _count_short(text: str) -> int:
 def count(text: str) -> int:
     """Tokens of a text."""
     return _count_short(text) if len(text) <= BRIEF else len(encode(text))
+
+
+def at_most(text: str, limit: int) -> int:
+    """Tokens of a text up to `limit`, and `limit + 1` for any longer one, whose rest is then not read."""
+    if len(text) > WIDEST * limit:
+        return limit + 1
+    head = text[: 16 * (limit + 1)]
+    size = count(head)
+    if size > limit or len(head) == len(text):
+        return min(size, limit + 1)
+    return min(count(text), limit + 1)
 
 
 def render(message: Message) -> str:

@@ -7,7 +7,7 @@ is made.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from satchel.runtime.context import tokens
@@ -27,10 +27,11 @@ class Turn:
     seqs: tuple[int, ...]
     call_seqs: tuple[int, ...] = ()
     caps: tuple[int | None, ...] = ()
-    size: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "size", sum(map(tokens.count_message, self.messages)))
+    @property
+    def size(self) -> int:
+        """Tokens of the messages."""
+        return sum(map(tokens.count_message, self.messages))
 
     @property
     def is_user(self) -> bool:

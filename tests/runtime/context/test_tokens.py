@@ -113,3 +113,10 @@ def test_each_message_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = [[tokens.count_message(message) for message in messages] for _ in range(5)]
     assert sizes[0] == sizes[4]
     assert len(seen) == 20
+
+
+def test_a_text_that_is_surely_longer_than_a_limit_is_not_read_to_its_end() -> None:
+    assert max(map(len, vocabulary.tokens())) == tokens.WIDEST
+    for text in ("word " * 50, " " * 5_000, "x" * 300_000, "\U0001f600" * 40):
+        for limit in (0, 10, 50, 1_000):
+            assert tokens.at_most(text, limit) == min(tokens.count(text), limit + 1)
