@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from satchel.evals.report import write_report
+from satchel.evals.report import prepare, write_report
 from satchel.evals.statistics import mean
 from satchel.evals.trial import Trial, run_trial
 from satchel.evals.verdict import BASELINE, Comparison, bounds, compare_pairs
@@ -126,6 +126,8 @@ async def compare(
     rows = tuple(dict.fromkeys(row(name).name for name in prices))
     if not seeds or not rows:
         raise ConfigError(f"a comparison needs at least one {'price row' if seeds else 'seed'}")
+    if out:
+        prepare(out)
     trials: list[Trial] = []
     for seed in seeds:
         for name in names:

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from satchel.evals.chart import HEIGHT, LEFT, RIGHT, TOP, WIDTH, panels
+from satchel.memory.errors import ConfigError
 from satchel.memory.records import Json
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Line:
 def write_report(result: Result | Mapping[str, Json], out: Path) -> None:
     """Write `result.json`, `report.html` and `report.md` into the folder `out`, which is made if need be."""
     data = result if isinstance(result, Mapping) else result.to_json()
-    out.mkdir(parents=True, exist_ok=True)
+    prepare(out)
     texts = {
         "result.json": json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "report.html": render_html(data),
@@ -49,6 +50,15 @@ def write_report(result: Result | Mapping[str, Json], out: Path) -> None:
     }
     for name, text in texts.items():
         (out / name).write_text(text, encoding="utf-8")
+
+
+def prepare(out: Path) -> None:
+    """Make the folder of a report; `ConfigError` if it cannot be written to."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "result.json").touch()
+    except OSError as error:
+        raise ConfigError(f"the report cannot be written into {out} ({error.strerror}); name another folder") from None
 
 
 def render_html(data: Mapping[str, Json]) -> str:

@@ -117,6 +117,7 @@ def test_replay_writes_prompts_and_vault(satchel: Run, tmp_path: Path) -> None:
         (["compare", "knapsak"], 2, "did you mean knapsack"),
         (["compare", "knapsack", "--modes", "statless"], 2, "did you mean 'stateless'"),
         (["compare", "knapsack", "--prices", "gpt-99"], 2, "gpt-5"),
+        (["compare", "knapsack", "--out", "/proc/none"], 2, "cannot be written"),
         (["replay", "missing.jsonl", "--context-limit", "8000", "--prompts", "p.jsonl"], 1, "no trace file"),
         (["replay", "agents.py", "--context-limit", "8000", "--prompts", "p.jsonl"], 1, "agents.py, line 2"),
     ],
