@@ -42,6 +42,9 @@ FRAME = 80
 INDEXED: tuple[Kind, ...] = ("line", "text", "said", "loose", "handle")
 """Forms beside which names are shown."""
 
+LETTERS = 4
+"""Characters of a name to a token, about: counting each exactly would take longer than the rest of a fold."""
+
 LINES: tuple[Kind, ...] = ("line", "text", "said", "loose")
 
 Handle = Callable[[int], str]
@@ -182,10 +185,10 @@ def _indexed(chosen: list[tuple[Item, Form]], left: int, weigh: Weigh) -> list[t
         if form.kind in INDEXED:
             fresh = [name for name in item.names if name not in taken]
             taken.update(fresh)
-            ranked += [(-weigh(name) / (tokens.count(name) + 8), n, name) for name in fresh]
+            ranked += [(-weigh(name) / (len(name) // LETTERS + 8), n, name) for name in fresh]
     picked: dict[int, set[str]] = {}
     for _, n, name in sorted(ranked):
-        cost = tokens.count(name) + (2 if n in picked else 5)
+        cost = len(name) // LETTERS + (2 if n in picked else 5)
         if cost <= left:
             left -= cost
             picked.setdefault(n, set()).add(name)
