@@ -6,16 +6,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from satchel.memory.langgraph_store import RedisStore
     from satchel.memory.log import Log, read_log, text_of
     from satchel.memory.memory_store import MemoryStore
     from satchel.memory.open import open_store
+    from satchel.memory.saver import RedisSaver
     from satchel.memory.store import Store, ThreadId
 
-__all__ = ["Log", "MemoryStore", "Store", "ThreadId", "open_store", "read_log", "text_of"]
+__all__ = ["Log", "MemoryStore", "RedisSaver", "RedisStore", "Store", "ThreadId", "open_store", "read_log", "text_of"]
 
 _ROOMS = {
     "Log": "log",
     "MemoryStore": "memory_store",
+    "RedisSaver": "saver",
+    "RedisStore": "langgraph_store",
     "Store": "store",
     "ThreadId": "store",
     "open_store": "open",

@@ -15,12 +15,35 @@ if TYPE_CHECKING:
 
 FLOORS = ("satchel.memory", "satchel.prompts", "satchel.runtime", "satchel.evals")
 
+SAVER = {
+    "satchel.memory.checkpoints",
+    "satchel.memory.listing",
+    "satchel.memory.lists",
+    "satchel.memory.points",
+    "satchel.memory.saver",
+    "satchel.memory.saver_order",
+    "satchel.memory.saver_read",
+    "satchel.memory.saver_sweep",
+    "satchel.memory.saver_write",
+}
+"""LangGraph's checkpointer: one library's port, in small rooms side by side."""
+
 ROOMS = {
-    "redis": {"satchel.memory.redis_store", "satchel.memory.embedded"},
+    "redis": {"satchel.memory.redis_fields", "satchel.memory.redis_store", "satchel.memory.embedded"},
     "msgpack": {"satchel.memory.codec"},
     "tiktoken": {"satchel.runtime.context.tokens"},
-    "langgraph": {"satchel.memory.cursor", "satchel.runtime.graph", "satchel.runtime.agent"},
+    "langgraph": {
+        *SAVER,
+        "satchel.evals.saver_growth",
+        "satchel.memory.cursor",
+        "satchel.memory.langgraph_store",
+        "satchel.memory.operations",
+        "satchel.runtime.graph",
+        "satchel.runtime.agent",
+    },
     "langchain_core": {
+        *SAVER,
+        "satchel.evals.saver_growth",
         "satchel.memory.cursor",
         "satchel.runtime.graph",
         "satchel.runtime.models_langchain",
