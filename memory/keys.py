@@ -25,6 +25,21 @@ def member(thread: ThreadId) -> tuple[str, str]:
     return index(thread.tenant), _quoted(thread.name)
 
 
+def fields_key(thread: ThreadId) -> str:
+    """The hash of a thread's fields: LangGraph's checkpoints."""
+    return f"satchel:{{{_quoted(thread.tenant)}:{_quoted(thread.name)}}}:fields"
+
+
+def index_of_fields(tenant: str) -> str:
+    """The set of a tenant's threads that have fields: in its own slot, written before their first change."""
+    return f"satchel:{{{_quoted(tenant)}}}:fields"
+
+
+def fields_member(thread: ThreadId) -> tuple[str, str]:
+    """The index that lists a thread with fields, and how."""
+    return index_of_fields(thread.tenant), _quoted(thread.name)
+
+
 def named(listed: bytes) -> str:
     """The thread's name from how it is listed."""
     return unquote(listed.decode(), errors="surrogatepass")

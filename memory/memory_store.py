@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from satchel.memory.errors import LeaseLost, ThreadBusy, ThreadNotFound
+from satchel.memory.fields import MemoryFields
 from satchel.memory.sentences import absent, busy, lost, moved
 from satchel.memory.store import Head, Lease
 
@@ -34,6 +35,7 @@ class MemoryStore:
     url = "memory://"
 
     def __init__(self) -> None:
+        self.fields = MemoryFields()
         self._threads: dict[ThreadId, _Thread] = {}
 
     async def acquire(self, thread: ThreadId, *, ttl: float) -> Lease:

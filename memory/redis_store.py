@@ -16,6 +16,7 @@ from satchel.memory.errors import ConfigError, DamagedEntry, LeaseLost, ThreadBu
 from satchel.memory.holder import Holder
 from satchel.memory.keys import index, keys, member, named
 from satchel.memory.redis_errors import judge, public, translate
+from satchel.memory.redis_fields import ServerFields
 from satchel.memory.sentences import absent, busy, lost, moved
 from satchel.memory.store import Head, Lease, ThreadId
 
@@ -45,6 +46,7 @@ class ServerStore:
         self.url = public(url)
         self._server = server
         self._redis = _client(url)
+        self.fields = ServerFields(self._redis, url)
         self._acquire = self._script(scripts.ACQUIRE)
         self._renew = self._script(scripts.RENEW)
         self._release = self._script(scripts.RELEASE)

@@ -73,3 +73,53 @@ local had = redis.call('HEXISTS', KEYS[1], 'n')
 redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3])
 return had == 1 and 'ok' or 'absent'
 """
+
+CHANGE = """
+-- KEYS fields    ARGV generation (* any), size (* any), the next generation, then four times a count and as many pairs
+-- (put, fresh, top, push), then the names to drop
+local function less(a, b)  -- by bytes: the operator follows the server's locale
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+local function get(name) return redis.call('HGET', KEYS[1], name) end
+local g = get('g') or ''
+if ARGV[1] ~= '*' and ARGV[1] ~= g then return {'stale', g} end
+if ARGV[2] ~= '*' and redis.call('HLEN', KEYS[1]) ~= tonumber(ARGV[2]) then return {'stale', g} end
+local set, at = {}, 4
+local function write(name, value)
+  set[#set + 1] = name
+  set[#set + 1] = value
+end
+local function pairs_of(take)
+  local stop = at + 2 * tonumber(ARGV[at])
+  for i = at + 1, stop, 2 do
+    if take(ARGV[i], ARGV[i + 1]) then return true end
+  end
+  at = stop + 1
+end
+pairs_of(write)
+if pairs_of(function (name, value)
+  local old = get(name)
+  if old and old ~= value then return true end
+  if not old then write(name, value) end
+end) then return {'taken', g} end
+pairs_of(function (name, value)
+  local old = get(name)
+  if not old or less(old, value) then write(name, value) end
+end)
+pairs_of(function (name, value)
+  local n = get(name) or '0'
+  write(name .. ' ' .. n, value)
+  write(name, string.format('%d', n + 1))
+end)
+if g == '' or at <= #ARGV then
+  g = ARGV[3]
+  write('g', g)
+end
+if #set > 0 then redis.call('HSET', KEYS[1], unpack(set)) end
+if at <= #ARGV then redis.call('HDEL', KEYS[1], unpack(ARGV, at)) end
+return {'done', g}
+"""

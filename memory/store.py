@@ -14,6 +14,8 @@ from satchel.memory.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from satchel.memory.fields import Fields
+
 LONGEST = 512
 """Characters of a thread id or a tenant, at most."""
 
@@ -53,6 +55,10 @@ class Store(Protocol):
     """Keeps logs. All methods raise `StoreError` or one of its children and nothing else."""
 
     url: str
+
+    @property
+    def fields(self) -> Fields:
+        """The named values of its threads: LangGraph's checkpoints."""
 
     async def acquire(self, thread: ThreadId, *, ttl: float) -> Lease:
         """Take the thread for `ttl` seconds. A holder that has died on this machine is replaced at once.
