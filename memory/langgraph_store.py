@@ -6,14 +6,13 @@ README.md says where the two differ.
 
 from __future__ import annotations
 
-import asyncio
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Self, cast
 
 from langgraph.store.base import BaseStore
 
-from satchel.memory.background import Background
+from satchel.memory.background import Background, Closing
 from satchel.memory.errors import ConfigError
 from satchel.memory.item_values import milliseconds
 from satchel.memory.items import Keys
@@ -23,7 +22,6 @@ from satchel.memory.redis_errors import public
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
 
     from langgraph.store.base import Op, Result, TTLConfig
 
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from satchel.memory.redis_store import ServerStore
 
 
-class RedisStore(BaseStore):
+class RedisStore(Closing, BaseStore):
     """LangGraph's `BaseStore`, for synchronous and asynchronous use at once, in any thread and event loop.
 
     It connects on first use. Close it with `close` or `aclose`, or use it as a context manager of either kind.
@@ -72,26 +70,6 @@ class RedisStore(BaseStore):
     def close(self) -> None:
         """Close the connections; the next call opens them again."""
         self._items.close()
-
-    async def aclose(self) -> None:
-        """`close` without blocking."""
-        await asyncio.to_thread(self._items.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 async def _open(url: str | None, keys: Keys) -> Items:

@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING, Any, Self
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from satchel.memory.background import Background
+from satchel.memory.background import Background, Closing
 from satchel.memory.checkpoints import Checkpoints
 from satchel.memory.errors import SatchelError
 from satchel.memory.listing import Listing
 from satchel.memory.open import open_store
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from langchain_core.runnables import RunnableConfig
     from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, DeltaChannelHistory
     from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     from satchel.memory.store import Store
 
 
-class RedisSaver(BaseCheckpointSaver[str]):
+class RedisSaver(Closing, BaseCheckpointSaver[str]):
     """LangGraph's `BaseCheckpointSaver`, every capability of it, for synchronous and asynchronous use at once.
 
     It connects on first use. Close it with `close` or `aclose`, or use it as a context manager of either kind.
@@ -185,26 +183,6 @@ class RedisSaver(BaseCheckpointSaver[str]):
         """Close the connections; used again, the saver opens new ones."""
         self._at.close()
         self._of.forget()
-
-    async def aclose(self) -> None:
-        """`close`, without blocking the caller's loop."""
-        await asyncio.to_thread(self.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     async def _asend(self, planned: Planned) -> None:
         """Send what was planned; when the caller is cancelled it is sent all the same."""
