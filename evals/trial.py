@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from satchel.memory.errors import ConfigError, ModelError
+from satchel.memory.errors import ModelError
 from satchel.memory.store import ThreadId
 from satchel.runtime.agent import Agent
 from satchel.runtime.budget import Budget
 from satchel.runtime.context import tokens
-from satchel.runtime.context.context import fixed
 from satchel.runtime.events import PromptSent, RunEnded, ToolStarted
 from satchel.runtime.meter import Meter
 from satchel.runtime.models import Scripted, spoken
 from satchel.runtime.prices import bill_prompt, row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from satchel.evals.case import Case
     from satchel.evals.suite import Suite
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from satchel.runtime.context.message import Message
     from satchel.runtime.events import Event, RunResult
     from satchel.runtime.models import Answer, Model
-    from satchel.runtime.spec import Spec
 
 
 TENANT = "evals"
@@ -168,31 +165,17 @@ def bills(turns: Sequence[TurnTokens], name: str) -> float | None:
 
 
 def _agent(case: Case, model: Model, mode: str, store: Store, context_limit: str) -> Agent:
-    def made(limit: int) -> Agent:
-        return Agent(
-            model=model,
-            tools=case.tools,
-            instructions=case.instructions,
-            mode=mode,
-            context_limit=limit,
-            budget=Budget(steps=case.steps, tool_calls=case.tool_calls),
-            store=store,
-            tenant=TENANT,
-            seed=case.seed,
-        )
-
-    return made(ceiling(context_limit, lambda: made(model.window).spec))
-
-
-def ceiling(text: str, spec: Callable[[], Spec]) -> int:
-    """Tokens of a context limit: `N` counts everything, `+N` counts beyond system text and tool schemas."""
-    if not re.fullmatch(r"\+?\d{1,9}", text):
-        raise ConfigError(
-            f"context limit {text!r} is neither a number of tokens nor +N, for N beyond the fixed surface"
-        )
-    if not text.startswith("+"):
-        return int(text)
-    return int(text) + fixed(spec().system, spec().schemas)
+    return Agent(
+        model=model,
+        tools=case.tools,
+        instructions=case.instructions,
+        mode=mode,
+        context_limit=context_limit,
+        budget=Budget(steps=case.steps, tool_calls=case.tool_calls),
+        store=store,
+        tenant=TENANT,
+        seed=case.seed,
+    )
 
 
 @dataclass(slots=True)

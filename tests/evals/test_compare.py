@@ -10,7 +10,7 @@ import pytest
 
 from satchel.evals.compare import Result, compare
 from satchel.evals.suite import suite
-from satchel.evals.trial import Trial, TurnTokens, bills, ceiling, run_trial
+from satchel.evals.trial import Trial, TurnTokens, bills, run_trial
 from satchel.evals.verdict import compare_pairs
 from satchel.memory.errors import ConfigError
 from satchel.memory.memory_store import MemoryStore
@@ -174,4 +174,4 @@ async def test_a_context_limit_counts_everything_or_beyond_the_fixed_surface() -
     assert 6800 <= beyond.context_limit <= 7400
     assert total.peak_tokens <= 7000
     with pytest.raises(ConfigError, match="neither a number of tokens nor"):
-        ceiling("lots", lambda: pytest.fail("not asked"))
+        await limited("lots")
