@@ -4,6 +4,8 @@ UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+# Everything that the tests use.
+EXTRAS := --extra encryption --extra models --extra otel --extra service --extra test
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .DELETE_ON_ERROR:
@@ -30,8 +32,8 @@ format: $(VENV)/lint.stamp
 
 # The largest lock first; the smaller ones are held to its versions.
 lock:
-	$(COMPILE) --upgrade --group build --extra test --extra lint pyproject.toml -o requirements/lint.txt
-	$(COMPILE) --group build --extra test -c requirements/lint.txt pyproject.toml -o requirements/test.txt
+	$(COMPILE) --upgrade --group build $(EXTRAS) --extra lint pyproject.toml -o requirements/lint.txt
+	$(COMPILE) --group build $(EXTRAS) -c requirements/lint.txt pyproject.toml -o requirements/test.txt
 	$(COMPILE) --group build -c requirements/lint.txt pyproject.toml -o requirements/run.txt
 
 clean:
