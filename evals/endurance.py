@@ -1,9 +1,10 @@
 """How storage and time grow with a thread: `python -m satchel.evals.endurance --steps 1000`.
 
 An agent calls one tool a turn, which returns 2 KB of random text, on an embedded server of its own. Told for each mode:
-bytes a turn of the log's entries and of all else in the server's append-only file, early and late, and milliseconds a
-step early and late. (Text of printable characters compresses by a fifth whatever it says, so the log may be smaller
-than the results.)
+bytes a turn of the log's entries and of all else in the server's append-only file, early and late, milliseconds a
+step early and late, and milliseconds to open a thread of ten steps and the long one. A snapshot, written every few
+dozen turns, may fall into a window or not. (Text of printable characters compresses by a fifth whatever it says, so
+the log may be smaller than the results.)
 """
 
 from __future__ import annotations
@@ -27,16 +28,21 @@ from satchel.runtime.budget import Budget
 from satchel.runtime.context.message import ToolCall
 from satchel.runtime.events import ReplyReceived
 from satchel.runtime.models import Answer
+from satchel.runtime.session import Session
 from satchel.runtime.tools import tool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from satchel.memory.records import Json
+    from satchel.memory.store import Store
     from satchel.runtime.context.message import Message
 
 RAW = 2_048
 """Bytes of one result."""
+
+OPENINGS = 15
+"""How often each thread is opened."""
 
 
 @tool(effect="read")
@@ -72,6 +78,8 @@ class Growth:
     else_late: float
     ms_early: float
     ms_late: float
+    open_early: float
+    open_late: float
 
 
 async def measure(mode: str, steps: int, home: Path) -> Growth:
@@ -89,6 +97,8 @@ async def measure(mode: str, steps: int, home: Path) -> Growth:
                 if len(times) in marks(steps):
                     sizes.append((_file(home), await store.size(ThreadId(mode))))
                 began = time.perf_counter()
+        await Agent(Loop(10), [fetch], mode=mode, store=store).arun("Fetch until told to stop.", thread="short")
+        opened = await _opened(agent, store, ("short", mode))
     finally:
         await store.aclose()
         server.release()
@@ -101,12 +111,24 @@ async def measure(mode: str, steps: int, home: Path) -> Growth:
         _else(sizes[2], sizes[3], last - third),
         1000 * statistics.fmean(times[first:second]),
         1000 * statistics.fmean(times[third:last]),
+        *opened,
     )
+
+
+async def _opened(agent: Agent, store: Store, threads: Sequence[str]) -> list[float]:
+    """The median milliseconds to take each thread and bring back its state, in turns."""
+    times: dict[str, list[float]] = {name: [] for name in threads}
+    for name in [*threads] * OPENINGS:
+        began = time.perf_counter()
+        session = await Session.open(agent.spec, store, ThreadId(name), salt=None, emit=lambda _: None)
+        times[name].append(time.perf_counter() - began)
+        await session.close()
+    return [1000 * statistics.median(times[name]) for name in threads]
 
 
 def marks(steps: int) -> tuple[int, int, int, int]:
     """Steps at which the early and the late window begin and end."""
-    width = max(10, steps // 20)
+    width = max(30, steps // 20)
     return 10, 10 + width, steps - 1 - width, steps - 1
 
 

@@ -8,19 +8,36 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgpack
 
 from satchel.memory.errors import DamagedEntry, StoreError
 from satchel.memory.normalise import MOST, normalise, text
 from satchel.memory.records import Entry, Usage
-from satchel.memory.shapes import KINDS, build, json, shapes, values
+from satchel.memory.shapes import KINDS, build, flat, json, shape, values
 
 if TYPE_CHECKING:
     from satchel.memory.records import Json, Record
 
-__all__ = ["LARGEST", "decode", "decode_entry", "encode", "normalise", "pack", "settle", "unpack"]
+__all__ = [
+    "LARGEST",
+    "decode",
+    "decode_entry",
+    "encode",
+    "normalise",
+    "pack",
+    "pack_as",
+    "settle",
+    "unpack",
+    "unpack_as",
+]
+
+__all__ = [
+    "LARGEST", "decode", "decode_entry", "encode", "normalise", "pack", "pack_as", "settle", "unpack", "unpack_as",
+]  # fmt: skip
+
+T = TypeVar("T")
 
 LARGEST = 64 << 20
 """Bytes of one entry before compression, at most: 64 MiB."""
@@ -82,10 +99,23 @@ def unpack(data: bytes) -> Json:
         ) from error
 
 
+def pack_as(value: object) -> bytes:
+    """A dataclass, whose texts are settled, in the same envelope; raises `StoreError` if it is above `LARGEST`."""
+    return _seal(flat(value), _VALUE)
+
+
+def unpack_as(kind: type[T], data: bytes) -> T:
+    """The dataclass of `pack_as`, every field checked; `DamagedEntry` if the bytes are not what we wrote."""
+    try:
+        return cast("T", build(kind, _open(data, _VALUE)))
+    except _FAULTS as error:
+        raise DamagedEntry(f"a stored {kind.__name__} is damaged or not ours ({_short(error)})") from error
+
+
 def settle(record: Record) -> Record:
     """The record as it will be read back: every field normalised. Settling twice changes nothing."""
     kind = type(record)
-    return kind(**{f.name: _settled(getattr(record, f.name)) for f in shapes()[kind]})
+    return kind(**{f.name: _settled(getattr(record, f.name)) for f in shape(kind)})
 
 
 def _settled(value: object) -> Json:

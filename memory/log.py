@@ -25,7 +25,7 @@ BEATS = 3
 
 
 class Log:
-    """The log of one thread, open for writing: `entries` are those from the mark on, and the first.
+    """The log of one thread, open for writing: `entries` are the first and those from `start` on, `bytes` their size.
 
     Made by `Log.open`. Appends are in order and all or nothing; a cancelled one still completes, in the background.
     """
@@ -35,6 +35,8 @@ class Log:
         self.thread = lease.thread
         self.entries: list[Entry] = []
         self.length = 0
+        self.start = 1
+        self.bytes = 0
         self.salt = b""
         self._lease = lease
         self._ttl = ttl
@@ -45,15 +47,18 @@ class Log:
         self._heart: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, store: Store, thread: ThreadId, *, ttl: float = 10.0, salt: bytes | None = None) -> Log:
+    async def open(
+        cls, store: Store, thread: ThreadId, *, ttl: float = 10.0, salt: bytes | None = None, start: int = 1
+    ) -> Log:
         """Take the thread's lease for `ttl` seconds at a time and load what is there; a new thread begins with `salt`.
 
+        Entries from 1 to `start` (exclusive) are not loaded, if the log is that long.
         Raises `ThreadBusy` while another executor holds it, `DamagedEntry`, `StoreUnreachable`.
         """
         log = cls(store, await store.acquire(thread, ttl=ttl), ttl)
         try:
             log._heart = asyncio.create_task(log._beat(), name=f"lease of {thread.name}")
-            await log._load(salt)
+            await log._load(salt, start)
         except BaseException:
             await log.close()
             raise
@@ -107,16 +112,29 @@ class Log:
                     await self._heart
             await self.store.release(self._lease)
 
-    async def _load(self, salt: bytes | None) -> None:
+    async def rewind(self) -> None:
+        """Load what `start` left out."""
+        if self.start > 1:
+            missing = await self._read(1, self.start)
+            later, self.entries, self.start = self.entries[1:], self.entries[:1], 1
+            self._ops = {}
+            self._take([*missing, *later])
+
+    async def _read(self, start: int, stop: int) -> list[Entry]:
+        data = await self.store.read(self.thread, start, stop)
+        self.bytes += sum(map(len, data))
+        return _decoded(data, start)
+
+    async def _load(self, salt: bytes | None, start: int) -> None:
         head = await self.store.head(self.thread)
         if head is None:
             fresh = salt if salt is not None else handles.salt_for(self.thread, None)
             await self._append("open", [Opened(salt=fresh.hex())], None)
         else:
             self.length = head.length
-            start = max(1, head.mark)
-            self._take(_decoded(await self.store.read(self.thread, 0, 1), 0))
-            self._take(_decoded(await self.store.read(self.thread, start, head.length), start))
+            self.start = start if start <= head.length else 1
+            self._take(await self._read(0, 1))
+            self._take(await self._read(self.start, head.length))
         self.salt = _salt(self.entries)
 
     async def _append(self, op: str, records: Sequence[Record], mark: int | None) -> list[Entry]:
@@ -132,6 +150,7 @@ class Log:
                 raise LeaseLost(f"thread {self.thread.name!r} holds another {op!r}; resume the thread to go on")
             entries = [Entry(self.length + n, op, record) for n, record in enumerate(settled)]
             self.length = length
+            self.bytes += sum(map(len, data))
             self._take(entries)
             return entries
 

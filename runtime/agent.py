@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from satchel.memory.errors import BudgetExceeded, ConfigError, ThreadNotFound
 from satchel.memory.handles import salt_for
-from satchel.memory.log import Log
 from satchel.memory.store import Store, ThreadId
 from satchel.runtime.budget import LIMITS, Budget
 from satchel.runtime.events import Event, RunEnded, RunResult
@@ -144,7 +143,7 @@ class Agent(Waiting):
             result = session.result()
             yield RunEnded(result)
         finally:
-            await asyncio.shield(session.log.close())
+            await asyncio.shield(session.close())
         if result.outcome in LIMITS and self.spec.on_budget == "raise":
             raise BudgetExceeded(f"thread {name!r} stopped: {result.detail}", result)
 
@@ -162,12 +161,7 @@ class Agent(Waiting):
     async def _session(self, name: str) -> Session:
         thread = ThreadId(name, self._tenant)
         salt = None if self._seed is None else salt_for(thread, self._seed)
-        log = await Log.open(await self.store(), thread, salt=salt)
-        try:
-            return Session(self.spec, log, lambda _: None)
-        except BaseException:
-            await log.close()
-            raise
+        return await Session.open(self.spec, await self.store(), thread, salt=salt, emit=lambda _: None)
 
     async def _adopt(self, name: str, task: str | None) -> Session:
         """The session of a thread that is driven through the bare graph; opened by its first node."""
@@ -176,14 +170,14 @@ class Agent(Waiting):
             try:
                 await (_resume(session, None) if task is None else _begin(session, task))
             except BaseException:
-                await session.log.close()
+                await session.close()
                 raise
             self._adopted[name] = session
         return self._adopted[name]
 
     async def _release(self, session: Session) -> None:
         self._adopted.pop(session.log.thread.name, None)
-        await session.log.close()
+        await session.close()
 
 
 async def _begin(session: Session, task: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.errors import DamagedEntry
@@ -13,6 +14,7 @@ from satchel.runtime.budget import Budget, Spent
 from satchel.runtime.context.context import Context, Folded
 from satchel.runtime.context.message import Message, ToolCall
 from satchel.runtime.context.turn import Turn
+from satchel.runtime.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +62,9 @@ class History:
         self.last_text: str | None = None
         self.task: str | None = None
         self.refused: str | None = None
+        self.snapshot: Callable[[str], Snapshot] | None = None
+        """Makes the snapshot of the last fold that was fed, given its key."""
+        self._folded = False
         self.prompted = False
         """A prompt was made in this process and its reply not yet fed: its folds are already done."""
 
@@ -70,6 +75,23 @@ class History:
             if handler:
                 handler(self, entry.seq, entry.record)
         self._close()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Be as after the entries before `snapshot.at`."""
+        self.context.past.restore(snapshot.past)
+        self.spent, self.budget = snapshot.spent, Budget(**snapshot.budget)
+        self.run, self.steps, self.folds = snapshot.run, snapshot.steps, snapshot.folds
+        self.growth, self.last_text, self.task = snapshot.growth, snapshot.last_text, snapshot.task
+        self.prompted = True
+
+    def _mark(self, at: int) -> None:
+        """Remember the state after a fold, just before the reply at `at`."""
+        kept = self.context.past.kept()
+        if kept:
+            self.snapshot = partial(
+                Snapshot, at=at, past=kept, spent=self.spent, budget=self.budget.record(), run=self.run,
+                steps=self.steps, folds=self.folds, growth=self.growth, last_text=self.last_text, task=self.task,
+            )  # fmt: skip
 
     def _started(self, _: int, record: Started) -> None:
         self._close()
@@ -87,6 +109,7 @@ class History:
     def _fold(self, _: int, record: Fold) -> None:
         self._close()
         self.folds += 1
+        self._folded = True
         if not self.prompted:
             self.context.refold(Folded(record.room, record.deep, None, record.certificate), record.page or 0)
 
@@ -95,6 +118,9 @@ class History:
         if not self.prompted:
             self.context.resent()
         self.prompted = False
+        if self._folded:
+            self._mark(seq)
+        self._folded = False
         self.steps += 1
         self.spent = self.spent.replied(record.usage, record.seconds)
         self.last_text = record.text or self.last_text

@@ -18,10 +18,11 @@ from satchel.runtime.events import Event, PromptSent, ReplyReceived, RunResult, 
 from satchel.runtime.gate import Gate, Verdict
 from satchel.runtime.history import History
 from satchel.runtime.prices import bill
+from satchel.runtime.snapshot import Snapshots
 
 if TYPE_CHECKING:
-    from satchel.memory.log import Log
     from satchel.memory.records import Json
+    from satchel.memory.store import Store, ThreadId
     from satchel.runtime.models import Answer
     from satchel.runtime.spec import Spec
 
@@ -29,18 +30,35 @@ Emit = Callable[[Event], None]
 
 
 class Session:
-    """A thread, opened by one executor. Made by `Agent`; the graph's nodes call `model` and `call`."""
+    """A thread, opened by one executor, made by `Session.open`. The graph's nodes call `model` and `call`."""
 
-    def __init__(self, spec: Spec, log: Log, emit: Emit) -> None:
+    def __init__(self, spec: Spec, snapshots: Snapshots, emit: Emit) -> None:
         self.spec = spec
-        self.log = log
+        self.log = snapshots.log
         self.emit = emit
-        self.history = History(spec.context(log.salt), spec.tools)
-        self.history.feed(log.entries)
+        self.history = History(spec.context(self.log.salt), spec.tools)
+        if snapshots.found:
+            self.history.restore(snapshots.found)
+        self.history.feed(self.log.entries)
+        self._snapshots = snapshots
         self._gate = Gate(spec)
         self._since = time.monotonic()
         self._prompt_tokens = 0
         self._peak = 0
+
+    @classmethod
+    async def open(cls, spec: Spec, store: Store, thread: ThreadId, *, salt: bytes | None, emit: Emit) -> Session:
+        """Take a thread and bring back its state. Raises `ThreadBusy`, `DamagedEntry`, `StoreUnreachable`."""
+        snapshots = await Snapshots.open(spec, store, thread, salt=salt)
+        try:
+            return cls(spec, snapshots, emit)
+        except BaseException:
+            await snapshots.log.close()
+            raise
+
+    async def close(self) -> None:
+        """Leave a snapshot for whoever opens the thread next, and give the thread back."""
+        await self._snapshots.close(self.history)
 
     # ------------------------------------------------------------------ begin and end
 
@@ -144,6 +162,8 @@ class Session:
         else:
             records += self._gate.calls(h, answer.calls)
         await self._commit(f"m{step}", records)
+        if prompt.folds:
+            await self._snapshots.keep(h)
         self.emit(ReplyReceived(h.spent.steps - 1, answer.text, len(answer.calls), h.spent.usage))
 
     async def _failed(self, prompt: Prompt, error: Exception, *, late: bool) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from satchel.memory.handles import HANDLE
+from satchel.memory.records import Json
 from satchel.prompts import render
 from satchel.runtime.context import tokens
 from satchel.runtime.context.item import PER_HANDLE, SHORT, Form, Item, Kind
 from satchel.runtime.context.tables import render_tables
-
-if TYPE_CHECKING:
-    from satchel.memory.records import Json
 
 PAGE_ABOVE, PAGE_TO = 0.9, 0.5
 """Share of the digest that bare handles may take, and to which a page of the oldest brings them down."""

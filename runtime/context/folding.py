@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from satchel.runtime.context import tokens
@@ -10,11 +11,11 @@ from satchel.runtime.context.digest import FRAME, Digest, Lookup, fold
 from satchel.runtime.context.ingest import arrive
 from satchel.runtime.context.item import Item, items
 from satchel.runtime.context.message import Message
-from satchel.runtime.context.symbols import Lexicon, names
+from satchel.runtime.context.symbols import Lexicon, Sighting, names
+from satchel.runtime.context.turn import Turn
 
 if TYPE_CHECKING:
     from satchel.runtime.context.past import Terms
-    from satchel.runtime.context.turn import Turn
 
 ROLE = tokens.OVERHEAD + 2
 """Tokens of a message of the user beside its content."""
@@ -25,6 +26,18 @@ VISIBLE = 0.05
 
 SLACK = 1.1
 """Sizes of forms are estimates: what rows and handles need is given a tenth more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All that a thread's past holds just after a fold, bounded by the ceiling whatever the thread's length."""
+
+    digest: Digest
+    task: Turn | None
+    epoch: tuple[tuple[Turn, tuple[Item, ...]], ...]
+    lexicon: tuple[Sighting, ...]
+    turns: int
+    overpaid: float
 
 
 class Fold:
@@ -121,6 +134,18 @@ class Fold:
                 self._settle(digest, kept)
                 return True
         return False
+
+    def kept(self) -> Kept:
+        """Its state just after a fold."""
+        over = self.controller.overpaid
+        return Kept(self.digest, self._task, tuple(self._epoch), self._lexicon.state(), self._turns, over)
+
+    def restore(self, kept: Kept) -> None:
+        """Be as the past was that gave `kept`."""
+        self._task, self._turns = kept.task, kept.turns
+        self._lexicon.restore(kept.lexicon)
+        self._settle(kept.digest, list(kept.epoch))
+        self.controller = replace(self.controller, overpaid=kept.overpaid)
 
     def _limits(self, every: Sequence[Item], room: int, free: int, *, deep: bool) -> Sequence[int]:
         """Tokens for the digest: its share, which leaves the epoch room to grow, or what rows and handles need.

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from satchel.memory.records import Json
 from satchel.runtime.context import tokens
 from satchel.runtime.context.shape import LONGEST, WIDEST, Shape, quote, shape
 from satchel.runtime.context.symbols import names
 
 if TYPE_CHECKING:
-    from satchel.memory.records import Json
     from satchel.runtime.context.message import Message, ToolCall
     from satchel.runtime.context.turn import Turn
 

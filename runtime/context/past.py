@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from satchel.runtime.context import tokens
 from satchel.runtime.context.controller import Controller
 from satchel.runtime.context.digest import Digest
 from satchel.runtime.context.message import Message
 from satchel.runtime.context.turn import Turn
+
+if TYPE_CHECKING:
+    from satchel.runtime.context.folding import Kept
 
 Handle = Callable[[int], str]
 
@@ -52,6 +55,12 @@ class Past(Protocol):
     def sent(self) -> None:
         """A prompt with these messages was sent."""
 
+    def kept(self) -> Kept | None:
+        """Its state just after a fold; None for a strategy that does not fold."""
+
+    def restore(self, kept: Kept) -> None:
+        """Be as the past was that gave `kept`."""
+
 
 class Keep:
     """The whole transcript, steady and append-only: what a stateless client sends again each turn."""
@@ -87,6 +96,12 @@ class Keep:
 
     def sent(self) -> None:
         """Nothing to remember."""
+
+    def kept(self) -> None:
+        """Nothing: it is the whole thread."""
+
+    def restore(self, kept: Kept) -> None:
+        """Never: there is no state to be restored."""
 
 
 class Window(Keep):

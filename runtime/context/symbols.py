@@ -51,6 +51,10 @@ def _telling(word: str) -> bool:
     return len(word) >= LETTERS and (word.isupper() or bool(_TELLING.search(word)))
 
 
+Sighting = tuple[str, int, int, int, int]
+"""A name, the turns when it was first and last seen, how often it was seen, and how often used."""
+
+
 @dataclass(slots=True)
 class _Seen:
     first: int
@@ -83,6 +87,14 @@ class Lexicon:
         score += SINCE_LAST * math.log1p(now - seen.last) + SINCE_FIRST * math.log1p(now - seen.first)
         score += NUMBER * bool(_NUMBER.fullmatch(name))
         return 1 / (1 + math.exp(-score))
+
+    def state(self) -> tuple[Sighting, ...]:
+        """All that it knows, to be kept beside a log."""
+        return tuple((name, seen.first, seen.last, seen.times, seen.used) for name, seen in self._seen.items())
+
+    def restore(self, state: Iterable[Sighting]) -> None:
+        """Know what `state` gave."""
+        self._seen = {name: _Seen(first, last, times, used) for name, first, last, times, used in state}
 
     def forget(self, kept: Iterable[str]) -> None:
         """Keep only these names; what is not kept is bounded no more by the length of the thread."""

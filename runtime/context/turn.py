@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from satchel.runtime.context import tokens
-
-if TYPE_CHECKING:
-    from satchel.runtime.context.message import Message
+from satchel.runtime.context.message import Message
 
 
 @dataclass(frozen=True, slots=True)
