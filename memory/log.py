@@ -68,13 +68,13 @@ class Log:
         """The loaded entries that an operation wrote, in order."""
         return list(self._ops.get(storable(op), ()))
 
-    async def append(self, op: str, records: Sequence[Record], mark: int | None = None) -> list[Entry]:
+    async def append(self, op: str, records: Sequence[Record]) -> list[Entry]:
         """Write the records of one operation in one commit, or return what the operation has written before.
 
-        `mark`, if given, is where the next reader starts. The entries hold the records as they will be read back.
+        The entries hold the records as they will be read back.
         Raises `LeaseLost` if another executor has taken the thread, `StoreError` for what cannot be stored.
         """
-        task = asyncio.ensure_future(self._append(storable(op), records, mark))
+        task = asyncio.ensure_future(self._append(storable(op), records))
         task.add_done_callback(_seen)
         return await asyncio.shield(task)
 
@@ -129,7 +129,7 @@ class Log:
         head = await self.store.head(self.thread)
         if head is None:
             fresh = salt if salt is not None else handles.salt_for(self.thread, None)
-            await self._append("open", [Opened(salt=fresh.hex())], None)
+            await self._append("open", [Opened(salt=fresh.hex())])
         else:
             self.length = head.length
             self.start = start if start <= head.length else 1
@@ -137,7 +137,7 @@ class Log:
             self._take(await self._read(self.start, head.length))
         self.salt = _salt(self.entries)
 
-    async def _append(self, op: str, records: Sequence[Record], mark: int | None) -> list[Entry]:
+    async def _append(self, op: str, records: Sequence[Record]) -> list[Entry]:
         async with self._order:
             if held := self.find(op):
                 return held
@@ -145,7 +145,7 @@ class Log:
                 raise self._fault
             settled = [settle(record) for record in records]
             data = [encode_settled(record, op) for record in settled]
-            length = await self.store.append(self._lease, op=op, expected=self.length, entries=data, mark=mark)
+            length = await self.store.append(self._lease, op=op, expected=self.length, entries=data)
             if length != self.length + len(data):
                 raise LeaseLost(f"thread {self.thread.name!r} holds another {op!r}; resume the thread to go on")
             entries = [Entry(self.length + n, op, record) for n, record in enumerate(settled)]

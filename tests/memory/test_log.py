@@ -40,18 +40,23 @@ async def test_what_is_held_is_what_will_be_read() -> None:
     assert log.find("\ud800") == log.entries[1:]
 
 
-async def test_a_thread_is_opened_again_from_its_mark() -> None:
+async def test_a_thread_is_opened_again_from_where_it_is_asked_and_rewound() -> None:
     store = MemoryStore()
     log = await Log.open(store, THREAD, salt=SALT)
     for n in range(5):
-        await log.append(f"say {n}", [Said(text=str(n))], mark=3 if n == 4 else None)
+        await log.append(f"say {n}", [Said(text=str(n))])
     await log.close()
-    again = await Log.open(store, THREAD, salt=b"another salt, which is not used")
+    again = await Log.open(store, THREAD, salt=b"another salt, which is not used", start=3)
     assert [entry.seq for entry in again.entries] == [0, 3, 4, 5]
     assert (again.length, again.salt) == (6, SALT)
     assert again.find("say 0") == []
     assert await again.text(ref(SALT, 1)) == "0"
     assert await again.text(ref(SALT, 5)) == "4"
+    await again.rewind()
+    assert [entry.seq for entry in again.entries] == [*range(6)]
+    assert again.find("say 0") == again.entries[1:2]
+    await again.close()
+    assert len((await Log.open(store, THREAD, start=99)).entries) == 6
 
 
 async def test_handles_resolve_to_whole_texts_and_nothing_else_resolves() -> None:
