@@ -20,6 +20,7 @@ from typing import Annotated, Any, TypedDict, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 
@@ -79,27 +80,35 @@ async def _none(home: Path) -> AsyncIterator[None]:  # noqa: ARG001 - it keeps n
     yield None
 
 
-SAVERS: dict[str, Opening] = {"none": _none, "RedisSaver": _ours, "Sqlite": _sqlite}
+@asynccontextmanager
+async def _in_memory(home: Path) -> AsyncIterator[BaseCheckpointSaver[Any]]:  # noqa: ARG001 - it keeps nothing there
+    yield InMemorySaver()
 
 
-async def measure(saver: str, *, steps: int, size: int, durability: Any = "sync", seed: int = 0) -> Growth:
-    """Run a graph of so many steps with results of `size` bytes, and say what it stored and how long it took."""
+SAVERS: dict[str, Opening] = {"none": _none, "InMemory": _in_memory, "RedisSaver": _ours, "Sqlite": _sqlite}
+
+
+def noise(size: int, seed: int) -> Callable[[], str]:
+    """Makes random text of so many bytes, which hold six bits each."""
     chance = random.Random(seed)  # noqa: S311 - text for a measurement
     letters = string.ascii_letters + string.digits + "+/"
-    times: list[float] = []
+    return lambda: "".join(chance.choices(letters, k=size))
+
+
+def looping(text: Callable[[], str], *, steps: int, began: list[float]) -> StateGraph[State]:
+    """A model that calls a tool so many times and notes when each step began, and the tool, which returns the text."""
 
     def model(state: State) -> dict[str, Any]:  # noqa: ARG001 - LangGraph passes it
-        times.append(time.perf_counter())
-        n = len(times) - 1
+        began.append(time.perf_counter())
+        n = len(began) - 1
         if n == steps:
             return {"messages": [AIMessage("done")]}
         call = {"name": "look", "args": {"page": n}, "id": f"call_{n}"}
         return {"messages": [AIMessage("", tool_calls=[call])]}
 
     def tool(state: State) -> dict[str, Any]:
-        text = "".join(chance.choices(letters, k=size))
         call = cast("AIMessage", state["messages"][-1]).tool_calls[0]
-        return {"messages": [ToolMessage(text, tool_call_id=call["id"])]}
+        return {"messages": [ToolMessage(text(), tool_call_id=call["id"])]}
 
     builder = StateGraph(State)
     builder.add_node("model", model)
@@ -107,6 +116,13 @@ async def measure(saver: str, *, steps: int, size: int, durability: Any = "sync"
     builder.add_edge(START, "model")
     builder.add_conditional_edges("model", _next)
     builder.add_edge("tool", "model")
+    return builder
+
+
+async def measure(saver: str, *, steps: int, size: int, durability: Any = "sync", seed: int = 0) -> Growth:
+    """Run a graph of so many steps with results of `size` bytes, and say what it stored and how long it took."""
+    times: list[float] = []
+    builder = looping(noise(size, seed), steps=steps, began=times)
     with tempfile.TemporaryDirectory() as folder:
         async with SAVERS[saver](Path(folder)) as made:
             graph = builder.compile(checkpointer=made)
@@ -137,7 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--size", type=int, default=2048, help="bytes of one result")
-    parser.add_argument("--savers", default=",".join(SAVERS))
+    parser.add_argument("--savers", default="none,RedisSaver,Sqlite")
     parser.add_argument("--durability", default="sync", choices=["sync", "async", "exit"])
     given = parser.parse_args()
     for steps in sorted({max(1, given.steps // 10), max(1, given.steps // 2), given.steps}):

@@ -1,10 +1,11 @@
-"""What a plain `add_messages` graph stores follows what it learns; its command tells the figures for 1,000 steps."""
+"""What a plain `add_messages` graph stores follows what it learns; the commands tell the figures for 1,000 steps."""
 
 from __future__ import annotations
 
 import pytest
 
 from satchel.evals.saver_growth import measure
+from satchel.evals.saver_pace import pace, table
 
 
 @pytest.mark.parametrize("durability", ["sync", "async", "exit"])
@@ -12,3 +13,12 @@ async def test_storage_is_at_most_twice_the_results_and_linear(durability: str) 
     short, long = [await measure("RedisSaver", steps=steps, size=2048, durability=durability) for steps in (20, 80)]
     assert long.stored <= 2.0 * long.raw
     assert (long.stored - short.stored) / 60 <= 1.02 * short.stored / 20
+
+
+async def test_the_pace_of_savers_is_measured_by_turns() -> None:
+    times = await pace(["none", "RedisSaver"], [5, 200], rounds=1, size=2048)
+    lines = table(times)
+    assert [line.split()[0] for line in lines] == ["none", "RedisSaver"]
+    assert "own share" in lines[1]
+    late, early = (min(times["RedisSaver", length]) for length in (200, 5))
+    assert late <= 3 * early

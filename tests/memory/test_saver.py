@@ -26,6 +26,7 @@ from satchel.memory.errors import ConfigError, DamagedEntry, StoreError, StoreUn
 from satchel.memory.fields import Change, MemoryFields
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from satchel.memory.fields import Changed
@@ -142,6 +143,54 @@ def test_an_item_that_is_changed_in_place_is_written_again() -> None:
     assert [row[0].content[:1] for row in found] == ["a", "a", "A"]
     assert found[2][2].extra == 1
     assert found[2][3] == "plain"
+
+
+def test_a_change_in_place_far_back_in_a_long_list_is_noticed() -> None:
+    saver = over(MemoryStore())
+    log: list[Any] = [HumanMessage(f"{n}") for n in range(300)] + [{"n": 1}, ["x"]]
+    changes: list[Callable[[], Any]] = [
+        lambda: setattr(log[3], "content", "new"),
+        lambda: log[4].additional_kwargs.update(mark=[]),
+        lambda: log[4].additional_kwargs["mark"].append("deep"),
+        lambda: setattr(log[5], "extra", 1),
+        lambda: setattr(log[5], "extra", 2),
+        lambda: setattr(log[6], "additional_kwargs", {"mark": []}),
+        lambda: log[6].additional_kwargs["mark"].append("in what was set"),
+        lambda: log[7].__dict__.update(more=1),
+        lambda: log[-2].update(n=2),
+        lambda: log[-1].append("y"),
+        lambda: log.pop(0),
+        lambda: log.insert(9, HumanMessage("between")),
+    ]
+    config, plain = CONFIG, JsonPlusSerializer()
+    for change in changes:
+        config = put(saver, {"log": log}, config)
+        change()
+        config = put(saver, {"log": log}, config)
+        assert [plain.dumps_typed(item) for item in values(saver, config)["log"]] == [*map(plain.dumps_typed, log)]
+
+
+class Counting(JsonPlusSerializer):
+    """LangGraph's serde, which counts the messages that it makes bytes of."""
+
+    messages = 0
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        self.messages += isinstance(obj, HumanMessage)
+        return super().dumps_typed(obj)
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+def test_only_new_messages_are_serialised_also_when_the_oldest_are_dropped(cut: int) -> None:
+    saver = over(MemoryStore())
+    saver.serde = serde = Counting(allowed_msgpack_modules=None)
+    log = [HumanMessage(f"{n}") for n in range(100)]
+    config = put(saver, {"log": log})
+    for n in range(5):
+        log = [*log[cut:], HumanMessage(f"new {n}")]
+        config = put(saver, {"log": log}, config)
+    assert serde.messages == 105
+    assert values(saver, config)["log"] == log
 
 
 def test_a_state_of_thousands_of_items_is_kept_in_several_scripts(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""What a checkpointer adds to a LangGraph step, early and late in a thread: `python -m satchel.evals.saver_pace`.
+
+Short runs of the graph of `saver_growth`, each begun with the messages of so many steps, by turns without a saver, with
+LangGraph's `InMemorySaver` and with ours, so that what else the machine does meets all alike. The time of a step is the
+median over all runs; the share of a saver is that minus the time without one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+
+from satchel.evals.saver_growth import SAVERS, looping, noise
+
+WARM, TIMED = 4, 16
+"""Steps of a run before the timed ones, and the timed ones."""
+
+Times = dict[tuple[str, int], list[float]]
+"""Milliseconds of single steps by saver and length."""
+
+
+async def pace(savers: list[str], lengths: list[int], *, rounds: int, size: int, durability: Any = "sync") -> Times:
+    """Milliseconds of steps with each saver at each length (in steps), all by turns."""
+    times: Times = {(saver, length): [] for length in lengths for saver in savers}
+    for turn in range(rounds):
+        for saver, length in times:
+            times[saver, length] += await _run(saver, length, size=size, durability=durability, seed=turn)
+    return times
+
+
+async def _run(saver: str, length: int, *, size: int, durability: Any, seed: int) -> list[float]:
+    began: list[float] = []
+    builder = looping(noise(size, seed), steps=WARM + TIMED, began=began)
+    with tempfile.TemporaryDirectory() as folder:
+        async with SAVERS[saver](Path(folder)) as made:
+            config: Any = {"configurable": {"thread_id": "t1"}, "recursion_limit": 1000}
+            how = {"durability": durability} if made is not None else {}
+            gc.collect()
+            await builder.compile(checkpointer=made).ainvoke({"messages": _past(length, size)}, config, **how)
+    return [(after - before) * 1000 for before, after in pairwise(began[WARM:])]
+
+
+def _past(steps: int, size: int) -> list[Any]:
+    """The messages of steps that are done."""
+    text = noise(size, -1)
+    past: list[Any] = [HumanMessage("begin")]
+    for n in range(steps):
+        past.append(AIMessage("", tool_calls=[{"name": "look", "args": {"page": n}, "id": f"past_{n}"}]))
+        past.append(ToolMessage(text(), tool_call_id=f"past_{n}"))
+    return past
+
+
+def table(times: Times) -> list[str]:
+    """A line for each saver: milliseconds at each length, and its share of them."""
+    savers = list(dict.fromkeys(saver for saver, _ in times))
+    lengths = sorted({length for _, length in times})
+    middle = {place: median(rows) for place, rows in times.items()}
+    lines = []
+    for saver in savers:
+        total = [middle[saver, length] for length in lengths]
+        words = [f"step {length}: {ms:5.2f} ms" for length, ms in zip(lengths, total, strict=True)]
+        line = f"{saver:>10}  {', '.join(words)} ({total[-1] / total[0]:.2f}x)"
+        if saver != "none" and "none" in savers:
+            share = [middle[saver, length] - middle["none", length] for length in lengths]
+            parts = " -> ".join(f"{ms:.2f} ms" for ms in share)
+            line += f"; beside none {total[0] / middle['none', lengths[0]]:.2f}x and "
+            line += f"{total[-1] / middle['none', lengths[-1]]:.2f}x, own share {parts} ({share[-1] / share[0]:.2f}x)"
+        lines.append(line)
+    return lines
+
+
+def main() -> None:
+    """Print one line for each saver."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lengths", default="10,1000", help="steps that are done when a run begins")
+    parser.add_argument("--size", type=int, default=2048, help="bytes of one result")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--savers", default="none,InMemory,RedisSaver")
+    parser.add_argument("--durability", default="sync", choices=["sync", "async", "exit"])
+    given = parser.parse_args()
+    lengths = [int(length) for length in given.lengths.split(",")]
+    running = pace(given.savers.split(","), lengths, rounds=given.rounds, size=given.size, durability=given.durability)
+    print("\n".join(table(asyncio.run(running))))  # noqa: T201 - what the command is for
+
+
+if __name__ == "__main__":
+    main()
