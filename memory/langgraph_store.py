@@ -77,7 +77,6 @@ async def _open(url: str | None, keys: Keys) -> Items:
         from satchel.memory.memory_items import MemoryItems  # noqa: PLC0415 - loaded only when used
 
         return MemoryItems()
-    from satchel.memory.redis_client import Scripts  # noqa: PLC0415 - as above
     from satchel.memory.server_items import ServerItems  # noqa: PLC0415 - as above
 
-    return ServerItems(Scripts(cast("ServerStore", await open_store(url))), keys)
+    return ServerItems(cast("ServerStore", await open_store(url)).scripts(), keys)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+from redis.exceptions import RedisError
 
-    from satchel.memory.redis_store import ServerStore
+from satchel.memory.redis_errors import translate
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+    from redis.asyncio import Redis
 
 Call = tuple["Sequence[str]", "Sequence[Any]"]
 """The keys and the arguments of a script."""
@@ -16,27 +21,39 @@ Call = tuple["Sequence[str]", "Sequence[Any]"]
 class Scripts:
     """Registers scripts and runs them; whatever fails is an error of ours. Closing it closes the store."""
 
-    def __init__(self, server: ServerStore) -> None:
-        self._server = server
+    def __init__(self, redis: Redis, url: str, closing: Callable[[], Awaitable[None]]) -> None:
+        self._redis = redis
+        self._url = url
+        self._closing = closing
 
     def register(self, text: str) -> Callable[[Call], Awaitable[Any]]:
         """A script that is sent whole only once."""
-        script = self._server._script(text)  # noqa: SLF001 - this module is the store's other face
+        script = self._redis.register_script(text)
 
         async def run(call: Call) -> Any:
-            with self._server._errors():  # noqa: SLF001 - as above
-                return await script(*call)
+            names, args = call
+            with translated(self._url):
+                return await script(keys=names, args=args)
 
         return run
 
     async def atomically(self, text: str, calls: Sequence[Call]) -> list[Any]:
         """The answers of one script that is called several times, all in one step."""
-        with self._server._errors():  # noqa: SLF001 - as above
-            async with self._server._redis.pipeline(transaction=True) as pipe:  # noqa: SLF001 - as above
+        with translated(self._url):
+            async with self._redis.pipeline(transaction=True) as pipe:
                 for names, args in calls:
                     pipe.eval(text, len(names), *names, *args)
                 return await pipe.execute()
 
     async def aclose(self) -> None:
         """Close the connections; the embedded server ends when nobody uses it any more."""
-        await self._server.aclose()
+        await self._closing()
+
+
+@contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Errors of redis-py inside are raised as ours; `url` is public."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise translate(error, url) from error

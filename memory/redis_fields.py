@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, cast
-
-from redis.exceptions import RedisError
 
 from satchel.memory import scripts
 from satchel.memory.fields import Changed
 from satchel.memory.keys import fields_key, fields_member, index_of_fields, named
-from satchel.memory.redis_errors import public, translate
+from satchel.memory.redis_client import translated
+from satchel.memory.redis_errors import public
 from satchel.memory.store import ThreadId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from redis.asyncio import Redis
 
@@ -37,13 +35,13 @@ class ServerFields:
         """The values of these names."""
         out: list[bytes | None] = []
         for first in range(0, len(names), CHUNK):
-            with self._errors():
+            with translated(self._url):
                 out += await _got(self._redis.hmget(fields_key(thread), list(names[first : first + CHUNK])))
         return out
 
     async def names(self, thread: ThreadId) -> list[bytes]:
         """All names of the thread."""
-        with self._errors():
+        with translated(self._url):
             return cast("list[bytes]", await _got(self._redis.hkeys(fields_key(thread))))
 
     async def change(self, thread: ThreadId, change: Change) -> Changed:
@@ -55,34 +53,27 @@ class ServerFields:
         ]
         for part in (change.put, change.fresh, change.top, change.push):
             words += [len(part), *(word for pair in part.items() for word in pair)]
-        with self._errors():
+        with translated(self._url):
             reply = await self._change(keys=[fields_key(thread)], args=[*words, *change.drop])
         how = cast("Literal['done', 'stale', 'taken']", reply[0].decode())
         return Changed(how, reply[1])
 
     async def enlist(self, thread: ThreadId) -> None:
         """List the thread."""
-        with self._errors():
+        with translated(self._url):
             await _got(self._redis.sadd(*fields_member(thread)))
 
     async def threads(self, tenant: str) -> list[ThreadId]:
         """The tenant's threads that are listed, sorted by name."""
-        with self._errors():
+        with translated(self._url):
             listed = await _got(self._redis.smembers(index_of_fields(tenant)))
         return sorted((ThreadId(named(name), tenant) for name in listed), key=lambda thread: thread.name)
 
     async def delete(self, thread: ThreadId) -> None:
         """Remove the hash, and the thread from the list."""
-        with self._errors():
+        with translated(self._url):
             await _got(self._redis.unlink(fields_key(thread)))
             await _got(self._redis.srem(*fields_member(thread)))
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (RedisError, OSError) as error:
-            raise translate(error, self._url) from error
 
 
 async def _got(answer: Any) -> Any:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import secrets
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
-from redis.exceptions import RedisError
 
 from satchel.memory import scripts
 from satchel.memory.errors import ConfigError, DamagedEntry, LeaseLost, ThreadBusy, ThreadNotFound
 from satchel.memory.holder import Holder
 from satchel.memory.keys import index, keys, member, named
-from satchel.memory.redis_errors import judge, public, translate
+from satchel.memory.redis_client import Scripts, translated
+from satchel.memory.redis_errors import judge, public
 from satchel.memory.redis_fields import ServerFields
 from satchel.memory.sentences import absent, busy, lost, moved
 from satchel.memory.store import Head, Lease, ThreadId
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from satchel.memory.embedded import EmbeddedServer
 
@@ -177,6 +177,10 @@ class ServerStore:
         with self._errors():
             return judge(await self._redis.info(), self.url)
 
+    def scripts(self) -> Scripts:
+        """Scripts of others over the same connections; closing them closes the store."""
+        return Scripts(self._redis, self.url, self.aclose)
+
     async def aclose(self) -> None:
         """Close the connections; the embedded server ends when nobody uses it any more."""
         with self._errors():
@@ -191,12 +195,8 @@ class ServerStore:
     async def _index(self, thread: ThreadId) -> None:
         await _got(self._redis.sadd(*member(thread)))
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (RedisError, OSError) as error:
-            raise translate(error, self.url) from error
+    def _errors(self) -> AbstractContextManager[None]:
+        return translated(self.url)
 
 
 def _client(url: str) -> Redis:
