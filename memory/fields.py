@@ -31,7 +31,7 @@ class Change:
     top: Mapping[bytes, bytes] = field(default_factory=dict)
     """Written where they are greater, byte by byte, than what stands there."""
 
-    push: Mapping[bytes, bytes] = field(default_factory=dict)
+    push: Sequence[tuple[bytes, bytes]] = ()
     """Written under the name, a space and a number; the name itself counts them."""
 
     drop: Sequence[bytes] = ()
@@ -101,7 +101,7 @@ class MemoryFields:
             kept.update(change.put)
             kept.update(change.fresh)
             kept.update({name: value for name, value in change.top.items() if kept.get(name, b"") < value})
-            for name, value in change.push.items():
+            for name, value in change.push:
                 count = int(kept.get(name, b"0"))
                 kept[name + b" %d" % count] = value
                 kept[name] = b"%d" % (count + 1)

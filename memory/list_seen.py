@@ -8,79 +8,79 @@ from operator import is_
 
 from langchain_core.messages import BaseMessage
 
+BLOCK = 64
+"""Items that are compared at once: few enough to stay in the processor's nearest memory."""
+
 _SIMPLE = frozenset((str, int, float, bool, bytes, type(None)))
 
 
 class Seen:
     """Items, and what each was made of when it was seen.
 
-    An item is still the same if it is the same object, of a message also the values of its fields, and if the lists
-    and dicts in it are equal (`==`) to a copy. What is no message, list, dict or simple value is never the same. A list
-    that only grew is compared as a whole, without a step of the interpreter for each item.
+    An item is still the same if it is the same object, and what it is made of is equal (`==`): the fields of a message,
+    and the lists, dicts and simple values in it. Of what has anything else in it nobody can say so. Items are compared
+    in blocks, without a step of the interpreter for each; a block in which one has changed is none that is the same.
     """
 
-    __slots__ = ("_copies", "_dicts", "_empty", "_items", "_marks", "_parts", "_values")
+    __slots__ = ("_blocks",)
 
     def __init__(self, items: Iterable[object] = ()) -> None:
-        self._marks: list[_Mark] = []
-        self._items: list[object] = []
-        self._dicts: list[dict[str, object]] = []
-        self._values: list[object] = []
-        self._empty: list[object] = []
-        self._parts: list[object] = []
-        self._copies: list[object] = []
+        self._blocks: list[_Block] = []
         self.add(items)
 
     def add(self, items: Iterable[object]) -> None:
         """Remember more items as they are now."""
         for item in items:
-            mark = _Mark(item)
-            self._marks.append(mark)
-            self._items.append(item)
-            self._dicts += mark.dicts
-            self._values += mark.values
-            self._empty += mark.empty
-            self._parts += mark.parts
-            self._copies += mark.copies
+            if not self._blocks or len(self._blocks[-1].items) == BLOCK:
+                self._blocks.append(_Block())
+            self._blocks[-1].add(item)
 
     def still(self, items: Sequence[object]) -> bool:
         """Whether the list begins with all that was seen, and each is the same."""
-        return (
-            len(items) >= len(self._items)
-            and all(map(is_, self._items, items))
-            and _same(self._dicts, self._values)
-            and not any(self._empty)
-            and self._parts == self._copies
+        rows = ((block, items[n * BLOCK : (n + 1) * BLOCK]) for n, block in enumerate(self._blocks))
+        return all(
+            len(row) >= len(block.items) and all(map(is_, block.items, row)) and block.same() for block, row in rows
         )
 
     def places(self) -> dict[int, int]:
         """Where each item stands that is the same, by its identity."""
-        return {id(mark.item): n for n, mark in enumerate(self._marks) if mark.holds()}
+        rows = ((n * BLOCK, block.items) for n, block in enumerate(self._blocks) if block.same())
+        return {id(item): first + n for first, items in rows for n, item in enumerate(items)}
 
 
-class _Mark:
-    """One item: its fields and their values, its lists and dicts that are empty, and the others with a copy of each."""
+class _Block:
+    """Some items: their fields and the values of those, their empty lists and dicts, and the others with copies."""
 
-    __slots__ = ("copies", "dicts", "empty", "item", "parts", "values")
+    __slots__ = ("_copies", "_empty", "_fields", "_parts", "_values", "items")
 
-    def __init__(self, item: object) -> None:
-        self.item = item
-        self.dicts = [item.__dict__] if isinstance(item, BaseMessage) else []
-        self.values = [value for fields in self.dicts for value in fields.values()]
-        inner = [*self.values, item.__pydantic_extra__] if isinstance(item, BaseMessage) else [item]
-        deep = [value for value in inner if type(value) not in _SIMPLE]
-        self.empty = [value for value in deep if type(value) in {list, dict} and not value]
-        self.parts = [value for value in deep if type(value) not in {list, dict} or value]
-        self.copies = [_copy(part) for part in self.parts]
+    def __init__(self) -> None:
+        self.items: list[object] = []
+        self._fields: list[dict[str, object]] = []
+        self._values: list[object] = []
+        self._empty: list[object] = []
+        self._parts: list[object] = []
+        self._copies: list[object] = []
 
-    def holds(self) -> bool:
-        """Whether it is still the same."""
-        return _same(self.dicts, self.values) and not any(self.empty) and self.parts == self.copies
+    def add(self, item: object) -> None:
+        self.items.append(item)
+        inner: list[object] = [item]
+        if isinstance(item, BaseMessage):
+            self._fields.append(item.__dict__)
+            self._values += item.__dict__.values()
+            inner = [*item.__dict__.values(), item.__pydantic_extra__]
+        for value in inner:
+            if type(value) in {list, dict} and not value:
+                self._empty.append(value)
+            elif type(value) not in _SIMPLE:
+                self._parts.append(value)
+                self._copies.append(_copy(value))
 
-
-def _same(dicts: list[dict[str, object]], values: list[object]) -> bool:
-    """Whether dicts have values still that are equal to these, and no others."""
-    return list(chain.from_iterable(map(dict.values, dicts))) == values
+    def same(self) -> bool:
+        return (
+            list(chain.from_iterable(map(dict.values, self._fields))) == self._values
+            and not any(self._empty)
+            and self._parts == self._copies
+        )
 
 
 def _copy(part: object) -> object:

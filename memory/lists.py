@@ -36,9 +36,11 @@ class Pieces:
 
     def write(self, items: list[Any], refer: Callable[[Any], bytes]) -> tuple[Pieces, dict[bytes, bytes]]:
         """How to keep a list: what it shares with the last one as pieces of that, the rest as new entries."""
+        before = len(self.refs)
         if self.seen.still(items):
-            same, seen = len(self.refs), self.seen
-            refs = self.refs + [refer(item) for item in items[same:]]
+            new = [refer(item) for item in items[before:]]
+            same, refs, seen = before, self.refs, self.seen
+            refs += new
             seen.add(items[same:])
         else:
             known = self.seen.places()
@@ -47,7 +49,7 @@ class Pieces:
         kept, last = _cut(self.segments, same), same
         if same == len(refs):
             return Pieces(refs, kept, seen), {}
-        if kept and same == len(self.refs):
+        if kept and same == before:
             of = kept[-1][0]
             kept = kept[:-1]
         else:

@@ -51,8 +51,8 @@ class ServerFields:
             "*" if change.size is None else change.size,
             secrets.token_bytes(6),
         ]
-        for part in (change.put, change.fresh, change.top, change.push):
-            words += [len(part), *(word for pair in part.items() for word in pair)]
+        for part in (change.put.items(), change.fresh.items(), change.top.items(), change.push):
+            words += [len(part), *(word for pair in part for word in pair)]
         with translated(self._url):
             reply = await self._change(keys=[fields_key(thread)], args=[*words, *change.drop])
         how = cast("Literal['done', 'stale', 'taken']", reply[0].decode())

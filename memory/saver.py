@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from satchel.memory.store import Store
 
 
+TURNS = 2
+"""Of the caller's loop that writes wait: after the last task LangGraph puts a checkpoint, and both are sent as one."""
+
+
 class RedisSaver(Closing, BaseCheckpointSaver[str]):
     """LangGraph's `BaseCheckpointSaver`, every capability of it, for synchronous and asynchronous use at once.
 
@@ -74,7 +78,7 @@ class RedisSaver(Closing, BaseCheckpointSaver[str]):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Keep what a task wrote under a checkpoint; of ordinary writes put twice the first counts."""
-        await self._asend(self._of.plan_writes(self.serde, config, writes, (task_id, task_path)))
+        await self._asend(self._of.plan_writes(self.serde, config, writes, (task_id, task_path)), turns=TURNS)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint that the config names, or the newest of its namespace; None if there is none."""
@@ -184,11 +188,16 @@ class RedisSaver(Closing, BaseCheckpointSaver[str]):
         self._at.close()
         self._of.forget()
 
-    async def _asend(self, planned: Planned) -> None:
-        """Send what was planned; when the caller is cancelled it is sent all the same."""
-        sending = asyncio.ensure_future(self._at.acall(partial(self._of.send, planned=planned)))
+    async def _asend(self, planned: Planned, *, turns: int = 0) -> None:
+        """Send what was planned after so many turns of the loop, also when the caller is cancelled."""
+
+        async def sending() -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await self._at.acall(partial(self._of.send, planned=planned))
+
         try:
-            await asyncio.shield(sending)
+            await asyncio.shield(asyncio.ensure_future(sending()))
         except SatchelError:
             self._of.withdraw(planned)
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from satchel.memory.fields import Change
@@ -20,7 +20,7 @@ class Plan:
     put: dict[bytes, bytes] = field(default_factory=dict)
     fresh: dict[bytes, bytes] = field(default_factory=dict)
     top: dict[bytes, bytes] = field(default_factory=dict)
-    push: dict[bytes, bytes] = field(default_factory=dict)
+    push: list[tuple[bytes, bytes]] = field(default_factory=list)
     error: BaseException | None = None
     begun: bool = False
     done: bool = False
@@ -32,14 +32,36 @@ class Plan:
             part.clear()
         self.make(self)
 
-    def changes(self, generation: bytes | None) -> Iterator[Change]:
-        """One change, or several where it is too large for one script: then what others refer to comes first."""
-        put, fresh = list(self.put.items()), list(self.fresh.items())
-        while len(put) + len(fresh) + len(self.top) + len(self.push) > CHUNK:
-            if fresh:
-                yield Change(fresh=dict(fresh[:CHUNK]), generation=generation)
-                fresh = fresh[CHUNK:]
-            else:
-                yield Change(put=dict(put[:CHUNK]), generation=generation)
-                put = put[CHUNK:]
-        yield Change(put=dict(put), fresh=dict(fresh), top=self.top, push=self.push, generation=generation)
+    @property
+    def size(self) -> int:
+        """Fields that it writes."""
+        return len(self.put) + len(self.fresh) + len(self.top) + len(self.push)
+
+
+def together(queue: Iterable[Plan]) -> list[Plan]:
+    """The first plans of a queue that fit into one script; the first alone if it does not."""
+    out: list[Plan] = []
+    room = CHUNK
+    for plan in queue:
+        room -= plan.size
+        if room < 0 and out:
+            break
+        out.append(plan)
+    return out
+
+
+def changes(plans: Sequence[Plan], generation: bytes | None) -> Iterator[Change]:
+    """One change for all, or several where one plan is too large: then what others refer to comes first."""
+    put, fresh, top = _merged(plan.put for plan in plans), _merged(plan.fresh for plan in plans), dict[bytes, bytes]()
+    for name, value in (pair for plan in plans for pair in plan.top.items()):
+        top[name] = max(value, top.get(name, b""))
+    push = [pair for plan in plans for pair in plan.push]
+    while len(put) + len(fresh) + len(top) + len(push) > CHUNK:
+        part = fresh or put
+        some = {name: part.pop(name) for name in list(part)[:CHUNK]}
+        yield Change(fresh=some, generation=generation) if part is fresh else Change(put=some, generation=generation)
+    yield Change(put=put, fresh=fresh, top=top, push=push, generation=generation)
+
+
+def _merged(parts: Iterable[Mapping[bytes, bytes]]) -> dict[bytes, bytes]:
+    return {name: value for part in parts for name, value in part.items()}

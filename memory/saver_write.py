@@ -18,7 +18,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from satchel.memory import blobs, points
 from satchel.memory.errors import StoreError
 from satchel.memory.lists import Pieces
-from satchel.memory.saver_plan import Plan
+from satchel.memory.saver_plan import Plan, changes, together
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import ChannelVersions
@@ -91,7 +91,7 @@ class Writer:
                 kind = points.LIST if type(value) is list else points.WHOLE
                 refs = [refer(item) for item in value] if kind == points.LIST else [refer(value)]
                 rows.append([WRITES_IDX_MAP.get(channel, n), channel, kind, refs])
-            plan.push[points.writes_name(*place)] = sealed(serde, [*task, rows])
+            plan.push.append((points.writes_name(*place), sealed(serde, [*task, rows])))
 
         return self._planned(make)
 
@@ -121,18 +121,21 @@ class Writer:
         async with self._order:
             while not plan.done:
                 with self._guard:
-                    first = self._queue[0]
-                    first.begun = True
+                    plans = together(self._queue)
+                    for first in plans:
+                        first.begun = True
                 try:
-                    await self._send(fields, first)
+                    await self._send(fields, plans)
                 except BaseException as error:
-                    first.error = error
+                    for first in plans:
+                        first.error = error
                     self.forget()
                     if not isinstance(error, Exception):
                         raise
                 finally:
-                    first.done = True
-                    self._queue.popleft()
+                    for first in plans:
+                        first.done = True
+                        self._queue.popleft()
 
     def learn(self, generation: bytes, lists: Mapping[tuple[str, str], Pieces]) -> None:
         """Remember lists that were read in this generation."""
@@ -165,15 +168,16 @@ class Writer:
             self._known.clear()
         plan.renew(self._epoch)
 
-    async def _send(self, fields: Fields, plan: Plan) -> None:
+    async def _send(self, fields: Fields, plans: Sequence[Plan]) -> None:
         if not self._listed:
             await fields.enlist(self.thread)
             self._listed = True
         for _ in range(ATTEMPTS):
             with self._guard:
-                if plan.epoch != self._epoch:
-                    self._make(plan)
-            for change in plan.changes(self.generation):
+                for plan in plans:
+                    if plan.epoch != self._epoch:
+                        self._make(plan)
+            for change in changes(plans, self.generation):
                 answer = await fields.change(self.thread, change)
                 if answer.how != "done":
                     self.forget(answer.generation)

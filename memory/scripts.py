@@ -110,11 +110,13 @@ pairs_of(function (name, value)
   local old = get(name)
   if not old or less(old, value) then write(name, value) end
 end)
+local counts = {}
 pairs_of(function (name, value)
-  local n = get(name) or '0'
+  local n = counts[name] or get(name) or '0'
   write(name .. ' ' .. n, value)
-  write(name, string.format('%d', n + 1))
+  counts[name] = string.format('%d', n + 1)
 end)
+for name, n in pairs(counts) do write(name, n) end
 if g == '' or at <= #ARGV then
   g = ARGV[3]
   write('g', g)

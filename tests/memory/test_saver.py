@@ -70,11 +70,13 @@ class Recording(MemoryFields):
     def __init__(self) -> None:
         super().__init__()
         self.order: list[tuple[str, str, str]] = []
+        self.trips = 0
 
     async def change(self, thread: ThreadId, change: Change) -> Changed:
+        self.trips += 1
         if change.push:
             await asyncio.sleep(0.002)
-        for name in (*change.push, *change.put):
+        for name in (*(name for name, _ in change.push), *change.put):
             place = points.place_of(name) or points.place_of_writes(name)
             if place:
                 self.order.append((name[:1].decode(), *place))
@@ -108,6 +110,21 @@ async def test_a_checkpoint_is_kept_after_the_writes_of_its_parent(durability: A
         elif parent is not None and parent["configurable"]["checkpoint_id"] not in seen:
             late.append(parent["configurable"]["checkpoint_id"])
     assert [point for point in late if point in seen] == []
+    await saver.aclose()
+
+
+@pytest.mark.parametrize("durability", ["sync", "async"])
+async def test_a_step_and_the_writes_before_it_are_one_round_trip(durability: Any) -> None:
+    store = MemoryStore()
+    store.fields = fields = Recording()
+    saver = over(store)
+    graph = StateGraph(Chat)
+    for n in range(10):
+        graph.add_node(f"n{n}", lambda _, n=n: {"messages": [HumanMessage(f"{n}")]})
+        graph.add_edge(f"n{n - 1}" if n else START, f"n{n}")
+    await graph.compile(checkpointer=saver).ainvoke({"messages": []}, CONFIG, durability=durability)
+    assert len(fields.order) == 12 + 11
+    assert fields.trips <= 16
     await saver.aclose()
 
 
