@@ -115,9 +115,9 @@ def main() -> None:
     """Print one line for each way, and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--writers", type=int, default=32)
-    parser.add_argument("--each", type=int, default=100, help="entries of one writer in one round")
+    parser.add_argument("--each", type=int, default=40, help="entries of one writer in one round")
     parser.add_argument("--size", type=int, default=2048, help="bytes of one entry")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
     print(asyncio.run(measure(**vars(parser.parse_args()))))  # noqa: T201 - what the command is for
 
 
