@@ -64,7 +64,8 @@ class _Block:
     def add(self, item: object) -> None:
         self.items.append(item)
         inner: list[object] = [item]
-        if isinstance(item, BaseMessage):
+        # what validates assignments gets a new dict of fields with each
+        if isinstance(item, BaseMessage) and not item.model_config.get("validate_assignment"):
             self._fields.append(item.__dict__)
             self._values += item.__dict__.values()
             inner = [*item.__dict__.values(), item.__pydantic_extra__]
