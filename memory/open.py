@@ -63,5 +63,9 @@ SCHEMES: Mapping[str, Callable[[str], Awaitable[Store]]] = {
     "redis": _server,
     "rediss": _server,
     "unix": _server,
+    "redis+sentinel": _server,
+    "rediss+sentinel": _server,
+    "redis+cluster": _server,
+    "rediss+cluster": _server,
     "memory": _memory,
 }

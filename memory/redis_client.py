@@ -2,58 +2,39 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
-
-from satchel.memory.redis_errors import translate
-
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from redis.asyncio import Redis
+    from satchel.memory.connection import Connection
 
 Call = tuple["Sequence[str]", "Sequence[Any]"]
 """The keys and the arguments of a script."""
 
 
 class Scripts:
-    """Registers scripts and runs them; whatever fails is an error of ours. Closing it closes the store."""
+    """Registers scripts and runs them; whatever fails is an error of ours. `close` is run when it is closed."""
 
-    def __init__(self, redis: Redis, url: str, closing: Callable[[], Awaitable[None]]) -> None:
-        self._redis = redis
-        self._url = url
-        self._closing = closing
+    def __init__(self, connection: Connection, close: Callable[[], Awaitable[None]]) -> None:
+        self._connection = connection
+        self._close = close
 
     def register(self, text: str) -> Callable[[Call], Awaitable[Any]]:
         """A script that is sent whole only once."""
-        script = self._redis.register_script(text)
+        script = self._connection.script(text)
 
         async def run(call: Call) -> Any:
-            names, args = call
-            with translated(self._url):
-                return await script(keys=names, args=args)
+            with self._connection.errors():
+                return await script(*call)
 
         return run
 
     async def atomically(self, text: str, calls: Sequence[Call]) -> list[Any]:
         """The answers of one script that is called several times, all in one step."""
-        with translated(self._url):
-            async with self._redis.pipeline(transaction=True) as pipe:
-                for names, args in calls:
-                    pipe.eval(text, len(names), *names, *args)
-                return await pipe.execute()
+        with self._connection.errors():
+            return await self._connection.atomically(text, calls)
 
     async def aclose(self) -> None:
         """Close the connections; the embedded server ends when nobody uses it any more."""
-        await self._closing()
-
-
-@contextmanager
-def translated(url: str) -> Iterator[None]:
-    """Errors of redis-py inside are raised as ours; `url` is public."""
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise translate(error, url) from error
+        await self._close()

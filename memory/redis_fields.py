@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from satchel.memory import scripts
 from satchel.memory.fields import Changed
 from satchel.memory.keys import fields_key, fields_member, index_of_fields, named
-from satchel.memory.redis_client import translated
-from satchel.memory.redis_errors import public
 from satchel.memory.store import ThreadId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from redis.asyncio import Redis
-
+    from satchel.memory.connection import Connection
     from satchel.memory.fields import Change
 
 CHUNK = 1_900
@@ -26,22 +23,22 @@ CHUNK = 1_900
 class ServerFields:
     """`Fields` over the connections of a store."""
 
-    def __init__(self, redis: Redis, url: str) -> None:
-        self._redis = redis
-        self._url = public(url)
-        self._change = redis.register_script(scripts.CHANGE)
+    def __init__(self, connection: Connection) -> None:
+        self._redis = connection.redis
+        self._errors = connection.errors
+        self._change = connection.script(scripts.CHANGE)
 
     async def get(self, thread: ThreadId, names: Sequence[bytes]) -> list[bytes | None]:
         """The values of these names."""
         out: list[bytes | None] = []
         for first in range(0, len(names), CHUNK):
-            with translated(self._url):
+            with self._errors():
                 out += await _got(self._redis.hmget(fields_key(thread), list(names[first : first + CHUNK])))
         return out
 
     async def names(self, thread: ThreadId) -> list[bytes]:
         """All names of the thread."""
-        with translated(self._url):
+        with self._errors():
             return cast("list[bytes]", await _got(self._redis.hkeys(fields_key(thread))))
 
     async def change(self, thread: ThreadId, change: Change) -> Changed:
@@ -53,25 +50,25 @@ class ServerFields:
         ]
         for part in (change.put.items(), change.fresh.items(), change.top.items(), change.push):
             words += [len(part), *(word for pair in part for word in pair)]
-        with translated(self._url):
-            reply = await self._change(keys=[fields_key(thread)], args=[*words, *change.drop])
+        with self._errors():
+            reply = await self._change([fields_key(thread)], [*words, *change.drop])
         how = cast("Literal['done', 'stale', 'taken']", reply[0].decode())
         return Changed(how, reply[1])
 
     async def enlist(self, thread: ThreadId) -> None:
         """List the thread."""
-        with translated(self._url):
+        with self._errors():
             await _got(self._redis.sadd(*fields_member(thread)))
 
     async def threads(self, tenant: str) -> list[ThreadId]:
         """The tenant's threads that are listed, sorted by name."""
-        with translated(self._url):
+        with self._errors():
             listed = await _got(self._redis.smembers(index_of_fields(tenant)))
         return sorted((ThreadId(named(name), tenant) for name in listed), key=lambda thread: thread.name)
 
     async def delete(self, thread: ThreadId) -> None:
         """Remove the hash, and the thread from the list."""
-        with translated(self._url):
+        with self._errors():
             await _got(self._redis.unlink(fields_key(thread)))
             await _got(self._redis.srem(*fields_member(thread)))
 

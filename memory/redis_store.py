@@ -5,33 +5,23 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
-
 from satchel.memory import scripts
-from satchel.memory.errors import ConfigError, DamagedEntry, LeaseLost, ThreadBusy, ThreadNotFound
+from satchel.memory.connection import Connection
+from satchel.memory.errors import DamagedEntry, LeaseLost, ThreadBusy, ThreadNotFound
 from satchel.memory.holder import Holder
 from satchel.memory.keys import index, keys, member, named
-from satchel.memory.redis_client import Scripts, translated
-from satchel.memory.redis_errors import judge, public
+from satchel.memory.redis_errors import judge
+from satchel.memory.redis_client import Scripts
 from satchel.memory.redis_fields import ServerFields
 from satchel.memory.sentences import absent, busy, lost, moved
 from satchel.memory.store import Head, Lease, ThreadId
+from satchel.memory.topologies import TIMEOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Sequence
 
     from satchel.memory.embedded import EmbeddedServer
 
-CONNECTIONS = 16
-"""Of one store; a further command waits for one to be free."""
-
-TIMEOUT = 5.0
-"""Seconds for a connection, and for an answer; then tried `RETRIES` times more: each command here may be sent twice."""
-
-RETRIES = 4
 CHUNK = 1_900
 """Entries of one script call: some services take no more than 3,999 arguments."""
 
@@ -43,15 +33,16 @@ class ServerStore:
     """A `Store` on one server. It belongs to the event loop it is first used in; `url` shows no credentials."""
 
     def __init__(self, url: str, *, server: EmbeddedServer | None = None) -> None:
-        self.url = public(url)
+        self.connection = Connection(url)
+        self.url = self.connection.url
         self._server = server
-        self._redis = _client(url)
-        self.fields = ServerFields(self._redis, url)
-        self._acquire = self._script(scripts.ACQUIRE)
-        self._renew = self._script(scripts.RENEW)
-        self._release = self._script(scripts.RELEASE)
-        self._append = self._script(scripts.APPEND)
-        self._delete = self._script(scripts.DELETE)
+        self._redis = self.connection.redis
+        self._errors = self.connection.errors
+        self.fields = ServerFields(self.connection)
+        script = self.connection.script
+        self._acquire, self._renew = script(scripts.ACQUIRE), script(scripts.RENEW)
+        self._release, self._delete = script(scripts.RELEASE), script(scripts.DELETE)
+        self._append = script(scripts.APPEND)
 
     async def acquire(self, thread: ThreadId, *, ttl: float) -> Lease:
         """Take the thread; a holder that died on this machine is replaced at once, else `ThreadBusy`."""
@@ -87,10 +78,8 @@ class ServerStore:
             if len(parts) == 1:
                 replies = [await self._append(key, (lease.token, *parts[0]))]
             else:
-                async with self._redis.pipeline(transaction=True) as pipe:
-                    for part in parts:
-                        pipe.eval(scripts.APPEND, 1, *key, lease.token, *part)
-                    replies = await pipe.execute()
+                calls = [(key, (lease.token, *part)) for part in parts]
+                replies = await self.connection.atomically(scripts.APPEND, calls)
             word, length = replies[-1][0], int(replies[-1][1])
             if word == b"lost":
                 raise LeaseLost(lost(lease.thread))
@@ -175,43 +164,22 @@ class ServerStore:
     async def check(self) -> list[str]:
         """Read what the server says of itself; `StoreUnsafe` for a replica, or if it may evict threads."""
         with self._errors():
-            return judge(await self._redis.info(), self.url)
+            infos = await self.connection.infos()
+        return [warning for url, info in infos.items() for warning in judge(info, url)]
 
     def scripts(self) -> Scripts:
         """Scripts of others over the same connections; closing them closes the store."""
-        return Scripts(self._redis, self.url, self.aclose)
+        return Scripts(self.connection, self.aclose)
 
     async def aclose(self) -> None:
         """Close the connections; the embedded server ends when nobody uses it any more."""
         with self._errors():
-            await self._redis.aclose()
+            await self.connection.aclose()
         if self._server is not None:
             self._server.release()
 
-    def _script(self, text: str) -> Callable[[Sequence[str], Sequence[Any]], Awaitable[Any]]:
-        script = self._redis.register_script(text)
-        return lambda names, args: script(keys=names, args=args)
-
     async def _index(self, thread: ThreadId) -> None:
         await _got(self._redis.sadd(*member(thread)))
-
-    def _errors(self) -> AbstractContextManager[None]:
-        return translated(self.url)
-
-
-def _client(url: str) -> Redis:
-    try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=CONNECTIONS,
-            timeout=4 * TIMEOUT,
-            socket_timeout=TIMEOUT,
-            socket_connect_timeout=TIMEOUT,
-            retry=Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.02), RETRIES),
-        )
-    except ValueError:
-        raise ConfigError(f"{public(url)!r} is not an address; write redis://host:port, rediss:// or unix://") from None
-    return Redis.from_pool(pool)
 
 
 async def _got(answer: Any) -> Any:

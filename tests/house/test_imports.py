@@ -18,7 +18,7 @@ FLOORS = ("satchel.memory", "satchel.prompts", "satchel.runtime", "satchel.evals
 SAVER = {
     "satchel.memory.checkpoints",
     "satchel.memory.listing",
-    "satchel.memory.list_seen",
+    "satchel.memory.lists",
     "satchel.memory.points",
     "satchel.memory.saver",
     "satchel.memory.saver_order",
@@ -29,18 +29,12 @@ SAVER = {
 """LangGraph's checkpointer: one library's port, in small rooms side by side."""
 
 ROOMS = {
-    "redis": {
-        "satchel.memory.embedded",
-        "satchel.memory.redis_client",
-        "satchel.memory.redis_fields",
-        "satchel.memory.redis_store",
-    },
+    "redis": {"satchel.memory.connection", "satchel.memory.topologies"},
     "msgpack": {"satchel.memory.codec"},
     "tiktoken": {"satchel.runtime.context.tokens"},
     "langgraph": {
         *SAVER,
         "satchel.evals.saver_growth",
-        "satchel.evals.saver_pace",
         "satchel.memory.cursor",
         "satchel.memory.langgraph_store",
         "satchel.memory.operations",
@@ -50,7 +44,6 @@ ROOMS = {
     "langchain_core": {
         *SAVER,
         "satchel.evals.saver_growth",
-        "satchel.evals.saver_pace",
         "satchel.memory.cursor",
         "satchel.runtime.graph",
         "satchel.runtime.models_langchain",

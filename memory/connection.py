@@ -1,0 +1,79 @@
+"""The way to a server: its client, its scripts, and whatever fails as an error of ours."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from redis.asyncio import RedisCluster
+from redis.exceptions import RedisClusterException, RedisError
+
+from satchel.memory.errors import ConfigError
+from satchel.memory.redis_errors import public, translate
+from satchel.memory.topologies import CLIENTS, Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+
+
+class Connection:
+    """A client, for the event loop it is first used in; `url` shows no credentials. Raises `ConfigError` when made."""
+
+    def __init__(self, url: str) -> None:
+        self.url = public(url)
+        self.topology = url.partition("://")[0].partition("+")[2] or "one"
+        try:
+            self.redis, self._parts = CLIENTS[self.topology](url)
+        except (ValueError, TypeError, KeyError, RedisClusterException):
+            known = "redis://host:port, rediss://, unix://path, redis+sentinel://host:port,.../name, redis+cluster://"
+            raise ConfigError(f"{self.url!r} is not an address of a server; write {known}") from None
+
+    def script(self, text: str) -> Callable[[Sequence[str], Sequence[Any]], Awaitable[Any]]:
+        """A script that is sent whole only once."""
+        script = self.redis.register_script(text)
+        return lambda names, args: script(keys=names, args=args)
+
+    async def atomically(self, text: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+        """The answers of one script that is called several times, all in one step."""
+        async with self.redis.pipeline(transaction=True) as pipe:
+            for names, args in calls:
+                pipe.eval(text, len(names), *names, *args)
+            return await pipe.execute()
+
+    async def together(self, key: str, *commands: Sequence[Any]) -> list[Any]:
+        """The answers of commands sent over one connection to the server of a key, errors among them.
+
+        If the first fails for a reason that passes, all are sent again: so none of them answers for another connection.
+        """
+        if isinstance(self.redis, Cluster):
+            return await self.redis.together(key, commands)
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for command in commands:
+                pipe.execute_command(*command)
+            return await pipe.execute(raise_on_error=False)
+
+    async def infos(self) -> Mapping[str, Mapping[str, Any]]:
+        """What each server that takes writes says of itself, by its public address."""
+        if isinstance(self.redis, Cluster):
+            told = await self.redis.info(target_nodes=RedisCluster.PRIMARIES)
+            return {f"{self.url} at {name}": info for name, info in _by_node(told, self.redis).items()}
+        return {self.url: await self.redis.info()}
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turns what redis-py and the socket raise into our errors."""
+        try:
+            yield
+        except (RedisError, RedisClusterException, OSError) as error:
+            raise translate(error, self.url) from error
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for part in (self.redis, *self._parts):
+            await part.aclose()
+
+
+def _by_node(told: Mapping[str, Any], redis: RedisCluster) -> Mapping[str, Mapping[str, Any]]:
+    """redis-py gives the answer of a cluster with a single primary bare."""
+    primaries = [node.name for node in redis.get_primaries()]
+    return told if set(told) <= set(primaries) else {primaries[0]: told}

@@ -1,0 +1,187 @@
+"""The clients of redis-py for each topology, and how long each waits for what passes by itself.
+
+`redis://`, `rediss://` and `unix://` are one server; `+sentinel` finds the primary through its sentinels, again after
+each failover; `+cluster` finds the node of a key. Commands are repeated here and in redis-py, so each must bear it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import time
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import unquote, urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
+from redis.asyncio.cluster import ClusterNode, PipelineCommand
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import (
+    AskError,
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterError,
+    RedisClusterException,
+)
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import TimeoutError as NoAnswer
+
+from satchel.memory.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+CONNECTIONS = 16
+"""Of one store; a further command waits for one to be free."""
+
+TIMEOUT = 5.0
+"""Seconds for a connection, and for an answer; then tried `RETRIES` times more: each command here may be sent twice."""
+
+RETRIES = 4
+
+PATIENCE = 30.0
+"""Seconds to wait for what passes by itself: a server that loads its data, sentinels or a cluster that fail over."""
+
+FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+
+T = TypeVar("T")
+
+
+class Patient(Retry):
+    """redis-py's retries, begun anew for `PATIENCE` seconds while an error is one of those that pass by themselves."""
+
+    def __init__(self, passing: tuple[type[Exception], ...], retries: int = RETRIES) -> None:
+        super().__init__(ExponentialWithJitterBackoff(cap=0.5, base=0.02), retries)
+        self._passing = passing
+
+    async def call_with_retry(
+        self,
+        do: Callable[[], Awaitable[T]],
+        fail: Callable[..., Any],
+        is_retryable: Callable[[Exception], bool] | None = None,
+        with_failure_count: bool = False,  # noqa: FBT001, FBT002 - redis-py's signature
+    ) -> T:
+        """See redis-py."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return await super().call_with_retry(do, fail, is_retryable, with_failure_count)
+            except self._passing as error:
+                if time.monotonic() > until or _lasting(error):
+                    raise
+                await asyncio.sleep(0.1)
+
+
+def _lasting(error: BaseException | None) -> bool:
+    """Whether a refused password or certificate is behind an error: it is no better later on."""
+    return error is not None and (isinstance(error, (AuthenticationError, ssl.SSLError)) or _lasting(error.__cause__))
+
+
+AWAY = (NoConnection, NoAnswer)
+MOVING = (*AWAY, AskError, ClusterError, RedisClusterException)
+
+
+class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
+    """Connections to the primary that sentinels name; a further command waits for one to be free."""
+
+
+class Cluster(RedisCluster):
+    """redis-py's client of a cluster, with a bound on its connections and the patience that a failover takes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(retry=Patient(MOVING), **options)
+        self._free = asyncio.Semaphore(CONNECTIONS)
+        self._patience = Patient(MOVING, retries=0)
+
+    async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        """See redis-py."""
+        run = super().execute_command
+        async with self._free:
+            return await self._patience.call_with_retry(lambda: run(*args, **kwargs), _nothing)
+
+    async def together(self, key: str, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        """See `Connection.together`."""
+
+        async def send() -> list[Any]:
+            await self.execute_command("EXISTS", key)  # a client that was redirected knows the key's new node
+            sent = [PipelineCommand(n, *command) for n, command in enumerate(commands)]
+            await cast("ClusterNode", self.get_node_from_key(key)).execute_pipeline(sent)  # every slot is covered
+            if isinstance(sent[0].result, self._patience._passing):  # noqa: SLF001 - its own
+                raise sent[0].result
+            return [command.result for command in sent]
+
+        return await self._patience.call_with_retry(send, _nothing)
+
+
+async def _nothing(_: Exception) -> None:
+    """Nothing to mend between two attempts."""
+
+
+def _one(url: str) -> tuple[Redis, tuple[Any, ...]]:
+    """A server of its own."""
+    options = _options(url)
+    pool = BlockingConnectionPool(retry=Patient((BusyLoadingError,)), **POOL, **options)
+    return Redis.from_pool(pool), ()
+
+
+def _sentinel(url: str) -> tuple[Redis, tuple[Any, ...]]:
+    """The primary called `name` of `redis+sentinel://user:password@host:port,host:port/name`."""
+    user, hosts, name = _split(url, port=26_379)
+    options = _options(f"{user}?{urlsplit(url).query}")
+    secure = {"ssl": True} if url.startswith("rediss") else {}
+    own = {key: options.pop(f"sentinel_{key}") for key in ("username", "password") if f"sentinel_{key}" in options}
+    keys = {key: value for key, value in options.items() if key.startswith("ssl_")} | secure
+    options.pop("connection_class", None)
+    sentinels = Sentinel(  # type: ignore[no-untyped-call]  # redis-py types it not at all
+        hosts, sentinel_kwargs={**TIMES, **own, **keys}, **options
+    )
+    pool = _SentinelPool(  # type: ignore[no-untyped-call]  # as above
+        name, sentinels, retry=Patient(AWAY), **POOL, **options, **secure
+    )
+    return Redis.from_pool(pool), (sentinels,)
+
+
+def _cluster(url: str) -> tuple[Redis, tuple[Any, ...]]:
+    """The cluster that any of `redis+cluster://user:password@host:port,host:port` belongs to."""
+    user, hosts, _ = _split(url, port=6_379)
+    options = _options(f"{user}?{urlsplit(url).query}")
+    options.pop("connection_class", None)
+    secure = {"ssl": True} if url.startswith("rediss") else {}
+    nodes = [ClusterNode(host, port) for host, port in hosts]
+    cluster = Cluster(startup_nodes=nodes, **TIMES, **options, **secure)
+    return cast("Redis", cluster), ()  # the same commands under other types
+
+
+CLIENTS: Mapping[str, Callable[[str], tuple[Redis, tuple[Any, ...]]]] = {
+    "one": _one,
+    "sentinel": _sentinel,
+    "cluster": _cluster,
+}
+"""For each topology its client, and what else is closed with it; a new one is one row."""
+
+TIMES = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
+POOL: dict[str, Any] = {"max_connections": CONNECTIONS, "timeout": 4 * TIMEOUT, **TIMES}
+
+
+def _options(url: str) -> dict[str, Any]:
+    """What redis-py reads from an address. Raises `ConfigError` for a file of it that cannot be read."""
+    options = dict(parse_url(url))
+    for name in FILES:
+        path = options.get(name)
+        if path is not None and not os.access(str(path), os.R_OK):
+            raise ConfigError(f"{name} of the address names {str(path)!r}, which cannot be read; correct it")
+    return options
+
+
+def _split(url: str, *, port: int) -> tuple[str, list[tuple[str, int]], str]:
+    """An address with several hosts: the same without hosts for redis-py, the hosts, what is behind the slash."""
+    parts = urlsplit(url)
+    user, at, listed = parts.netloc.rpartition("@")
+    hosts = [urlsplit(f"//{host}") for host in listed.split(",")]
+    if not all(host.hostname for host in hosts):
+        raise ValueError
+    scheme = parts.scheme.partition("+")[0]
+    return f"{scheme}://{user}{at}", [(str(h.hostname), h.port or port) for h in hosts], unquote(parts.path[1:])
