@@ -78,6 +78,15 @@ class Log:
         task.add_done_callback(_seen)
         return await asyncio.shield(task)
 
+    async def settle(self) -> bool:
+        """Wait until all that was appended is on the server's disk; False where the server cannot tell.
+
+        Raises `LeaseLost`, and `StoreUnsafe` if the disk does not take it within seconds.
+        """
+        if self._fault is not None:
+            raise self._fault
+        return await self.store.settle(self._lease)
+
     async def text(self, ref: str) -> str:
         """The whole text behind a handle of this thread; `UnknownHandle` if there is none."""
         seq = handles.seq(self.salt, ref)

@@ -75,6 +75,11 @@ class MemoryStore:
         kept.mark = kept.mark if mark is None else mark
         return len(kept.entries)
 
+    async def settle(self, lease: Lease) -> bool:
+        """Nothing to wait for: it is kept in this process alone."""
+        self._held(lease)
+        return False
+
     async def head(self, thread: ThreadId) -> Head | None:
         """The end of the thread's log, or None."""
         kept = self._threads.get(thread)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from satchel.memory import scripts
 from satchel.memory.connection import Connection
-from satchel.memory.errors import DamagedEntry, LeaseLost, ThreadBusy, ThreadNotFound
+from satchel.memory.errors import DamagedEntry, LeaseLost, StoreError, StoreUnsafe, ThreadBusy, ThreadNotFound
 from satchel.memory.holder import Holder
 from satchel.memory.keys import index, keys, member, named
 from satchel.memory.redis_errors import judge
 from satchel.memory.redis_client import Scripts
 from satchel.memory.redis_fields import ServerFields
-from satchel.memory.sentences import absent, busy, lost, moved
+from satchel.memory.sentences import absent, behind, busy, lost, moved, older, unsettled
 from satchel.memory.store import Head, Lease, ThreadId
 from satchel.memory.topologies import TIMEOUT
 
@@ -27,6 +27,9 @@ CHUNK = 1_900
 
 BATCH = 500
 """Entries of one read."""
+
+SETTLING = 4.0
+"""Seconds that the server's disk may take for the intent of a write; less than the time for an answer."""
 
 
 class ServerStore:
@@ -81,13 +84,28 @@ class ServerStore:
                 calls = [(key, (lease.token, *part)) for part in parts]
                 replies = await self.connection.atomically(scripts.APPEND, calls)
             word, length = replies[-1][0], int(replies[-1][1])
-            if word == b"lost":
-                raise LeaseLost(lost(lease.thread))
-            if word == b"moved":
-                raise LeaseLost(moved(lease.thread, length, expected))
+            if word != b"ok":
+                raise _refused(lease, replies[-1], expected)
             if expected == 0:
                 await self._index(lease.thread)
         return length
+
+    async def settle(self, lease: Lease) -> bool:
+        """Wait for the server's disk with WAITAOF, on the connection of a write that comes after all others."""
+        key = keys(lease.thread)[0]
+        with self._errors():
+            held, synced = await self.connection.together(
+                key, ("EVAL", scripts.SETTLE, 1, key, lease.token), ("WAITAOF", 1, 0, _ms(SETTLING))
+            )
+            if isinstance(held, Exception):
+                raise held
+        if not held:
+            raise LeaseLost(lost(lease.thread))
+        if isinstance(synced, Exception):
+            return False  # it knows no WAITAOF, keeps no append-only file, or does not allow it
+        if not synced[0]:
+            raise StoreUnsafe(unsettled(self.url, SETTLING))
+        return True
 
     async def head(self, thread: ThreadId) -> Head | None:
         """The end of the thread's log, or None."""
@@ -196,6 +214,17 @@ def _parts(op: str, expected: int, entries: Sequence[bytes], mark: int | None) -
         at = "" if mark is None or not last else mark
         yield (name, before, expected + first, at, *entries[first : first + CHUNK])
         before = name
+
+
+def _refused(lease: Lease, reply: Sequence[Any], expected: int) -> StoreError:
+    """Why an append was refused; a shorter log or an older token tells of a store that has lost acknowledged writes."""
+    length = int(reply[1])
+    if reply[0] == b"moved" and length < expected:
+        return StoreUnsafe(behind(lease.thread, length, expected))
+    if reply[0] == b"moved":
+        return LeaseLost(moved(lease.thread, length, expected))
+    count = [int(token.partition("-")[0] or 0) for token in (reply[2].decode(), lease.token)]
+    return LeaseLost(older(lease.thread) if count[0] < count[1] else lost(lease.thread))
 
 
 def _ms(seconds: float) -> int:

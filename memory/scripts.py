@@ -45,7 +45,7 @@ APPEND = """
 -- KEYS log    ARGV token, operation, operation before (or empty), expected length, mark (or empty), entries
 local head = redis.call('HMGET', KEYS[1], 't', 'o', 'n')
 local n = head[3] or '0'
-if head[1] ~= ARGV[1] then return {'lost', n} end
+if head[1] ~= ARGV[1] then return {'lost', n, head[1] or ''} end
 if head[2] == ARGV[2] then return {'ok', n} end
 if n ~= ARGV[4] or (ARGV[3] ~= '' and head[2] ~= ARGV[3]) then return {'moved', n} end
 local set = {}
@@ -64,6 +64,14 @@ if ARGV[5] ~= '' then
 end
 redis.call('HSET', KEYS[1], unpack(set))
 return {'ok', n}
+"""
+
+SETTLE = """
+-- KEYS log    ARGV token
+-- The write is what the connection's WAITAOF then waits for, whichever connection the writes before it came on.
+if redis.call('HGET', KEYS[1], 't') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 't', ARGV[1])
+return 1
 """
 
 DELETE = """

@@ -31,6 +31,33 @@ def moved(thread: ThreadId, length: int, expected: int) -> str:
     )
 
 
+_CHECK = "check what the last tool calls did, then resume the thread"
+
+
+def behind(thread: ThreadId, length: int, expected: int) -> str:
+    """The sentence of `StoreUnsafe` for a log whose end the store has lost."""
+    return (
+        f"the store has lost the end of thread {thread.name!r}, which has {length} entries where its writer wrote "
+        f"{expected}, as after a failover to a replica that lagged; {_CHECK}"
+    )
+
+
+def older(thread: ThreadId) -> str:
+    """The sentence of `LeaseLost` for a thread that knows nothing of the writer's lease."""
+    return (
+        f"thread {thread.name!r} was removed, or the store has lost its newest writes, as after a failover to a "
+        f"replica that lagged; the write was refused; {_CHECK}"
+    )
+
+
+def unsettled(url: str, seconds: float) -> str:
+    """The sentence of `StoreUnsafe` for a disk that is too slow; `url` is public."""
+    return (
+        f"the disk of the store {url} did not take what was written within {seconds:.0f} s; "
+        "see `satchel doctor`, and resume the thread once the disk is well"
+    )
+
+
 def absent(thread: ThreadId) -> str:
     """The sentence of `ThreadNotFound`."""
     return f"there is no thread {thread.name!r} of tenant {thread.tenant!r}; `satchel threads ls` lists them"

@@ -82,6 +82,13 @@ class Store(Protocol):
         thread there is none. `mark`, if given, becomes the head's mark.
         """
 
+    async def settle(self, lease: Lease) -> bool:
+        """Wait until all that was appended under the lease is on the server's disk, where the server can tell.
+
+        Returns whether it could: False from Redis before 7.2 and from a store that keeps no append-only file. Raises
+        `StoreUnsafe` if the disk does not take it within seconds, `LeaseLost` if another executor has the thread.
+        """
+
     async def head(self, thread: ThreadId) -> Head | None:
         """The end of the thread's log, or None if the store holds no such thread."""
 

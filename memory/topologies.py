@@ -15,9 +15,14 @@ from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode, PipelineCommand
+from redis.asyncio.connection import Connection as PlainConnection
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.asyncio.sentinel import (
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import (
     AskError,
@@ -84,6 +89,20 @@ AWAY = (NoConnection, NoAnswer)
 MOVING = (*AWAY, AskError, ClusterError, RedisClusterException)
 
 
+class _Primary(SentinelManagedConnection):
+    """A connection that asks the sentinels anew also where redis-py would repeat a command to the same address."""
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
+        """See redis-py."""
+        if not self.is_connected:
+            await self.connect()  # type: ignore[no-untyped-call]  # redis-py has no types here
+        await super().send_packed_command(command, check_health)
+
+
+class _SecurePrimary(_Primary, SentinelManagedSSLConnection):
+    """The same with TLS."""
+
+
 class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
     """Connections to the primary that sentinels name; a further command waits for one to be free."""
 
@@ -131,15 +150,17 @@ def _sentinel(url: str) -> tuple[Redis, tuple[Any, ...]]:
     """The primary called `name` of `redis+sentinel://user:password@host:port,host:port/name`."""
     user, hosts, name = _split(url, port=26_379)
     options = _options(f"{user}?{urlsplit(url).query}")
-    secure = {"ssl": True} if url.startswith("rediss") else {}
-    own = {key: options.pop(f"sentinel_{key}") for key in ("username", "password") if f"sentinel_{key}" in options}
-    keys = {key: value for key, value in options.items() if key.startswith("ssl_")} | secure
-    options.pop("connection_class", None)
-    sentinels = Sentinel(  # type: ignore[no-untyped-call]  # redis-py types it not at all
-        hosts, sentinel_kwargs={**TIMES, **own, **keys}, **options
-    )
+    secure = options.pop("connection_class", None) is not None
+    watchers = {key: options.pop(f"sentinel_{key}") for key in ("username", "password") if f"sentinel_{key}" in options}
+    watchers |= {"ssl": secure} | {key: value for key, value in options.items() if key.startswith("ssl_")}
+    sentinels = Sentinel(hosts, sentinel_kwargs=TIMES | watchers)  # type: ignore[no-untyped-call]  # redis-py has no types here
     pool = _SentinelPool(  # type: ignore[no-untyped-call]  # as above
-        name, sentinels, retry=Patient(AWAY), **POOL, **options, **secure
+        name,
+        sentinels,
+        connection_class=_SecurePrimary if secure else _Primary,
+        retry=Patient(AWAY),
+        **POOL,
+        **options,
     )
     return Redis.from_pool(pool), (sentinels,)
 
@@ -148,10 +169,9 @@ def _cluster(url: str) -> tuple[Redis, tuple[Any, ...]]:
     """The cluster that any of `redis+cluster://user:password@host:port,host:port` belongs to."""
     user, hosts, _ = _split(url, port=6_379)
     options = _options(f"{user}?{urlsplit(url).query}")
-    options.pop("connection_class", None)
-    secure = {"ssl": True} if url.startswith("rediss") else {}
-    nodes = [ClusterNode(host, port) for host, port in hosts]
-    cluster = Cluster(startup_nodes=nodes, **TIMES, **options, **secure)
+    kind = options.pop("connection_class", PlainConnection)
+    nodes = [ClusterNode(host, port, connection_class=kind, **TIMES, **options) for host, port in hosts]
+    cluster = Cluster(startup_nodes=nodes, ssl=kind is not PlainConnection, **TIMES, **options)
     return cast("Redis", cluster), ()  # the same commands under other types
 
 
@@ -162,7 +182,7 @@ CLIENTS: Mapping[str, Callable[[str], tuple[Redis, tuple[Any, ...]]]] = {
 }
 """For each topology its client, and what else is closed with it; a new one is one row."""
 
-TIMES = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
+TIMES: dict[str, Any] = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
 POOL: dict[str, Any] = {"max_connections": CONNECTIONS, "timeout": 4 * TIMEOUT, **TIMES}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.asyncio import Redis
 
-from satchel.memory.errors import ConfigError, DamagedEntry, LeaseLost, ThreadBusy, ThreadNotFound
+from satchel.memory.errors import ConfigError, DamagedEntry, LeaseLost, StoreUnsafe, ThreadBusy, ThreadNotFound
 from satchel.memory.log import Log, read_log
 from satchel.memory.records import Said
 from satchel.memory.store import Head, ThreadId
@@ -256,3 +256,36 @@ async def test_what_is_not_ours_is_named(
         with pytest.raises(DamagedEntry, match="holds something else"):
             await store.head(THREAD)
         await raw.delete("satchel:{default:t1}:log")
+
+
+@every
+async def test_what_was_settled_is_on_the_disk_where_the_server_can_tell(store: Store) -> None:
+    lease = await store.acquire(THREAD, ttl=10)
+    await store.append(lease, op="a", expected=0, entries=[b"0"])
+    told = await store.settle(lease)
+    if told:
+        async with Redis.from_url(store.url) as raw:
+            info = await raw.info("persistence")
+            assert info["aof_pending_bio_fsync"] == 0
+    assert await store.append(lease, op="a", expected=0, entries=[b"0"]) == 1
+    await store.release(lease)
+    with pytest.raises(LeaseLost):
+        await store.settle(lease)
+
+
+@servers
+async def test_a_log_that_lost_its_end_is_noticed_and_never_forked(store: Store) -> None:
+    lease = await store.acquire(THREAD, ttl=10)
+    await store.append(lease, op="a", expected=0, entries=[b"0"])
+    async with Redis.from_url(store.url) as raw:
+        before = await raw.dump("satchel:{default:t1}:log")
+        assert before
+        await store.append(lease, op="b", expected=1, entries=[b"1", b"2"])
+        await raw.restore("satchel:{default:t1}:log", 0, before, replace=True)
+        with pytest.raises(StoreUnsafe, match=r"lost the end of thread 't1', which has 1 entries .* wrote 3"):
+            await store.append(lease, op="c", expected=3, entries=[b"3"])
+        await raw.delete("satchel:{default:t1}:log")
+        with pytest.raises(LeaseLost, match="was removed, or the store has lost its newest writes"):
+            await store.append(lease, op="c", expected=3, entries=[b"3"])
+        await raw.restore("satchel:{default:t1}:log", 0, before)
+    await store.release(lease)
