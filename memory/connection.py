@@ -23,7 +23,7 @@ class Connection:
         self.url = public(url)
         self.topology = url.partition("://")[0].partition("+")[2] or "one"
         try:
-            self.redis, self._parts = CLIENTS[self.topology](url)
+            self.redis, self._ends = CLIENTS[self.topology](url)
         except (ValueError, TypeError, KeyError, RedisClusterException):
             known = "redis://host:port, rediss://, unix://path, redis+sentinel://host:port,.../name, redis+cluster://"
             raise ConfigError(f"{self.url!r} is not an address of a server; write {known}") from None
@@ -69,8 +69,8 @@ class Connection:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for part in (self.redis, *self._parts):
-            await part.aclose()
+        for end in self._ends:
+            await end()
 
 
 def _by_node(told: Mapping[str, Any], redis: RedisCluster) -> Mapping[str, Mapping[str, Any]]:

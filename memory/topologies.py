@@ -54,6 +54,9 @@ FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 T = TypeVar("T")
 
+Client = tuple[Redis, "tuple[Callable[[], Awaitable[None]], ...]"]
+"""A client, and what ends it."""
+
 
 class Patient(Retry):
     """redis-py's retries, begun anew for `PATIENCE` seconds while an error is one of those that pass by themselves."""
@@ -116,21 +119,45 @@ class Cluster(RedisCluster):
         self._patience = Patient(MOVING, retries=0)
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
-        """See redis-py."""
+        """See redis-py, which sends what comes before the first look at the cluster to any node."""
         run = super().execute_command
+
+        async def send() -> Any:
+            await self.initialize()
+            return await run(*args, **kwargs)
+
         async with self._free:
-            return await self._patience.call_with_retry(lambda: run(*args, **kwargs), _nothing)
+            return await self._patience.call_with_retry(send, _nothing)
+
+    async def aclose(self) -> None:
+        """Look at the cluster anew before the next command.
+
+        redis-py calls this after redirections, amidst the commands of others, whose connections must not be cut.
+        """
+        self._initialize = True
+
+    async def end(self) -> None:
+        """Close all connections."""
+        self._initialize = False
+        await super().aclose()
 
     async def together(self, key: str, commands: Sequence[Sequence[Any]]) -> list[Any]:
         """See `Connection.together`."""
 
+        async def sent(node: Any, *lines: Sequence[Any]) -> list[Any]:
+            queue = [PipelineCommand(n, *line) for n, line in enumerate(lines)]
+            await node.execute_pipeline(queue)
+            return [command.result for command in queue]
+
         async def send() -> list[Any]:
             await self.execute_command("EXISTS", key)  # a client that was redirected knows the key's new node
-            sent = [PipelineCommand(n, *command) for n, command in enumerate(commands)]
-            await cast("ClusterNode", self.get_node_from_key(key)).execute_pipeline(sent)  # every slot is covered
-            if isinstance(sent[0].result, self._patience._passing):  # noqa: SLF001 - its own
-                raise sent[0].result
-            return [command.result for command in sent]
+            answers = await sent(self.get_node_from_key(key), *commands)
+            if type(answers[0]) is AskError:
+                node = self.get_node(host=answers[0].host, port=answers[0].port)
+                answers = (await sent(node, ("ASKING",), *commands))[1:]
+            if isinstance(answers[0], MOVING):
+                raise answers[0]
+            return answers
 
         return await self._patience.call_with_retry(send, _nothing)
 
@@ -139,14 +166,15 @@ async def _nothing(_: Exception) -> None:
     """Nothing to mend between two attempts."""
 
 
-def _one(url: str) -> tuple[Redis, tuple[Any, ...]]:
+def _one(url: str) -> Client:
     """A server of its own."""
     options = _options(url)
     pool = BlockingConnectionPool(retry=Patient((BusyLoadingError,)), **POOL, **options)
-    return Redis.from_pool(pool), ()
+    redis = Redis.from_pool(pool)
+    return redis, (redis.aclose,)
 
 
-def _sentinel(url: str) -> tuple[Redis, tuple[Any, ...]]:
+def _sentinel(url: str) -> Client:
     """The primary called `name` of `redis+sentinel://user:password@host:port,host:port/name`."""
     user, hosts, name = _split(url, port=26_379)
     options = _options(f"{user}?{urlsplit(url).query}")
@@ -162,25 +190,26 @@ def _sentinel(url: str) -> tuple[Redis, tuple[Any, ...]]:
         **POOL,
         **options,
     )
-    return Redis.from_pool(pool), (sentinels,)
+    redis = Redis.from_pool(pool)
+    return redis, (redis.aclose, sentinels.aclose)
 
 
-def _cluster(url: str) -> tuple[Redis, tuple[Any, ...]]:
+def _cluster(url: str) -> Client:
     """The cluster that any of `redis+cluster://user:password@host:port,host:port` belongs to."""
     user, hosts, _ = _split(url, port=6_379)
     options = _options(f"{user}?{urlsplit(url).query}")
     kind = options.pop("connection_class", PlainConnection)
     nodes = [ClusterNode(host, port, connection_class=kind, **TIMES, **options) for host, port in hosts]
     cluster = Cluster(startup_nodes=nodes, ssl=kind is not PlainConnection, **TIMES, **options)
-    return cast("Redis", cluster), ()  # the same commands under other types
+    return cast("Redis", cluster), (cluster.end,)  # the same commands under other types
 
 
-CLIENTS: Mapping[str, Callable[[str], tuple[Redis, tuple[Any, ...]]]] = {
+CLIENTS: Mapping[str, Callable[[str], Client]] = {
     "one": _one,
     "sentinel": _sentinel,
     "cluster": _cluster,
 }
-"""For each topology its client, and what else is closed with it; a new one is one row."""
+"""For each topology its client; a new one is one row."""
 
 TIMES: dict[str, Any] = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
 POOL: dict[str, Any] = {"max_connections": CONNECTIONS, "timeout": 4 * TIMEOUT, **TIMES}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from satchel.memory.errors import ModelError, StoreUnsafe, UnknownHandle
+from satchel.memory.errors import ModelError, StoreUnreachable, StoreUnsafe, UnknownHandle
 from satchel.memory.records import Call, Charge, Ended, Fold, Page, Record, Reply, Result, Said, Started, Usage
 from satchel.prompts import render
 from satchel.runtime.budget import Budget, left
@@ -219,13 +219,13 @@ class Session:
         self.emit(ToolFinished(call.id, call.name, text, error))
 
     async def _settle(self, seq: int, call: Call) -> None:
-        """Let the intent reach the disk before its tool may start; else `StoreUnsafe`, and nothing was run."""
+        """Let the intent reach the disk before its tool may start; else an error, and nothing was run."""
         try:
             await self.log.settle()
-        except StoreUnsafe as error:
+        except (StoreUnreachable, StoreUnsafe) as error:
             text = render("unsettled", name=call.name)
             await self._commit(f"c{seq}", [Result(call=call.id, text=text, error=True)])
-            raise StoreUnsafe(f"{call.name} was not run: {error}") from error
+            raise type(error)(f"{call.name} was not run: {error}") from error
 
     async def _invoke(self, call: Call, *, key: str) -> tuple[str, bool]:
         if call.name == recall.NAME:

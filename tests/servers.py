@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FAST = {"repl-diskless-sync-delay": "0", "repl-ping-replica-period": "1", "save": "", "appendonly": "yes"}
 
 
-@dataclass
+@dataclass(eq=False)
 class Server:
     """A server process and where it listens."""
 
@@ -95,7 +95,7 @@ def _answers(raw: Any) -> bool:
         return "NOAUTH" in str(error) or "Authentication" in str(error)
 
 
-@dataclass
+@dataclass(eq=False)
 class Watched:
     """A primary, its replica, and three sentinels that agree by two."""
 
@@ -155,7 +155,7 @@ def _knows(sentinel: Server) -> bool:
     return bool(state["num-other-sentinels"] == 2 and state["num-slaves"] == 1)
 
 
-@dataclass
+@dataclass(eq=False)
 class Clustered:
     """Three primaries and a replica of the first."""
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
-from redis import Redis
-
 from satchel.memory import RedisStore
 from satchel.memory.background import Background
 from satchel.memory.memory_items import MemoryItems
+from tests.stores import raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from redis import Redis
 
     from satchel.memory.embedded import EmbeddedServer
 
@@ -67,10 +68,10 @@ def shelved(at: EmbeddedServer | None, **settings: Any) -> Iterator[Shelf]:
             store._items = Background(aged)
             yield shelf
         return
-    with RedisStore.from_url(at.url, tenant=tenant, **settings) as store, Redis.from_url(at.url) as raw:
-        shelf = Shelf(store, tenant, raw)
+    with RedisStore.from_url(at.url, tenant=tenant, **settings) as store, raw(at.url) as other:
+        shelf = Shelf(store, tenant, other)
         try:
             yield shelf
         finally:
             if left := shelf.names():
-                raw.delete(*left)
+                other.delete(*left)

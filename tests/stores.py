@@ -5,16 +5,20 @@ from __future__ import annotations
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from redis import Redis, RedisCluster, Sentinel
 
 from satchel.memory.embedded import _attach
+from tests.servers import clustered, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from satchel.memory.embedded import EmbeddedServer
+
+TOPOLOGIES = {"sentinel": watched, "cluster": clustered}
 
 BACKENDS = [
     pytest.param("memory", id="memory"),
@@ -24,7 +28,10 @@ BACKENDS = [
 """Every store; a new one is one row here and one in `serving`."""
 
 SERVERS = BACKENDS[1:]
-"""Those with a server behind them."""
+"""Those with one server behind them, which a test can look into."""
+
+EVERYWHERE = [*BACKENDS, *(pytest.param(name, id=name, marks=pytest.mark.debian) for name in TOPOLOGIES)]
+"""The stores, and that on a server in each topology."""
 
 
 @contextmanager
@@ -32,8 +39,21 @@ def serving(backend: str, home: Path) -> Iterator[EmbeddedServer | None]:
     """The server of a backend, if it has one, in a directory of its own."""
     if backend == "memory":
         yield None
-        return
-    binary = None if backend == "valkey" else Path(shutil.which("redis-server") or "redis-server")
-    server = _attach(home, binary)
-    yield server
-    server.release()
+    elif backend in TOPOLOGIES:
+        with TOPOLOGIES[backend](home) as found:
+            yield cast("EmbeddedServer", found)  # all that a test asks it is its address
+    else:
+        binary = None if backend == "valkey" else Path(shutil.which("redis-server") or "redis-server")
+        server = _attach(home, binary)
+        yield server
+        server.release()
+
+
+def raw(url: str) -> Any:
+    """A client of its own for what stands at an address."""
+    if "+cluster" in url:
+        return RedisCluster.from_url(url.replace("+cluster", "").partition(",")[0])
+    if "+sentinel" in url:
+        host, _, port = url.partition("://")[2].partition(",")[0].partition(":")
+        return Sentinel([(host, int(port))]).master_for("satchel")  # type: ignore[no-untyped-call]  # redis-py has no types here
+    return Redis.from_url(url)

@@ -20,7 +20,7 @@ from satchel.memory.errors import ConfigError, DamagedEntry, StoreUnreachable
 from satchel.memory.item_scripts import DUE
 from satchel.memory.server_items import CHUNK, PAGE, SPACES
 from tests.shelves import Shelf, shelved
-from tests.stores import BACKENDS, SERVERS
+from tests.stores import EVERYWHERE, SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from satchel.memory.embedded import EmbeddedServer
 
-every = pytest.mark.parametrize("shelf", BACKENDS, indirect=True)
+every = pytest.mark.parametrize("shelf", EVERYWHERE, indirect=True)
 servers = pytest.mark.parametrize("shelf", SERVERS, indirect=True)
 
 
@@ -358,7 +358,7 @@ def test_a_namespace_whose_items_have_expired_comes_anew(shelf: Shelf) -> None:
     assert keys_of(store.search(())) == ["k", "another"]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", EVERYWHERE)
 def test_the_settings_of_a_store_give_times_to_live(
     backend: str, server: Callable[[str], EmbeddedServer | None]
 ) -> None:

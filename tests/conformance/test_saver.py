@@ -9,7 +9,7 @@ from langgraph.checkpoint.conformance import checkpointer_test, validate
 from langgraph.checkpoint.conformance.capabilities import Capability
 
 from satchel.memory import RedisSaver
-from tests.stores import BACKENDS
+from tests.stores import EVERYWHERE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from satchel.memory.embedded import EmbeddedServer
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", EVERYWHERE)
 async def test_every_capability_of_the_published_suite(
     backend: str, server: Callable[[str], EmbeddedServer | None]
 ) -> None:

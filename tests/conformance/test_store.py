@@ -15,7 +15,7 @@ from satchel.memory.errors import ConfigError, DamagedEntry, LeaseLost, StoreUns
 from satchel.memory.log import Log, read_log
 from satchel.memory.records import Said
 from satchel.memory.store import Head, ThreadId
-from tests.stores import BACKENDS, SERVERS
+from tests.stores import EVERYWHERE, SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from satchel.memory.embedded import EmbeddedServer
     from satchel.memory.store import Lease, Store
 
-every = pytest.mark.parametrize("store", BACKENDS, indirect=True)
+every = pytest.mark.parametrize("store", EVERYWHERE, indirect=True)
 servers = pytest.mark.parametrize("store", SERVERS, indirect=True)
 THREAD = ThreadId("t1")
 
