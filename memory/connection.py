@@ -52,12 +52,13 @@ class Connection:
                 pipe.execute_command(*command)
             return await pipe.execute(raise_on_error=False)
 
-    async def infos(self) -> Mapping[str, Mapping[str, Any]]:
-        """What each server that takes writes says of itself, by its public address."""
+    async def each(self, command: str, *args: Any) -> Mapping[str, Any]:
+        """What each server that takes writes answers to a method of redis-py, by its public address."""
+        run = getattr(self.redis, command)
         if isinstance(self.redis, Cluster):
-            told = await self.redis.info(target_nodes=RedisCluster.PRIMARIES)
-            return {f"{self.url} at {name}": info for name, info in _by_node(told, self.redis).items()}
-        return {self.url: await self.redis.info()}
+            told = _by_node(await run(*args, target_nodes=RedisCluster.PRIMARIES), self.redis)
+            return {f"{self.url} at {name}": answer for name, answer in told.items()}
+        return {self.url: await run(*args)}
 
     @contextmanager
     def errors(self) -> Iterator[None]:

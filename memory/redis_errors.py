@@ -84,22 +84,3 @@ def _untrusted(error: ssl.SSLError, url: str) -> str:
         f"the store {url} speaks no TLS with this client ({error.reason or error}); "
         "write redis:// if it has none, and ?ssl_certfile=FILE&ssl_keyfile=FILE if it asks for a certificate"
     )
-
-
-def judge(info: Mapping[str, object], url: str) -> list[str]:
-    """What a server's INFO says about losing data, one sentence each; `StoreUnsafe` for what must not be used.
-
-    A `volatile-*` policy can evict leases alone, since no other key expires: then a thread may be taken over too early,
-    and its first executor is refused. That loses no data, so it is a warning.
-    """
-    policy = str(info.get("maxmemory_policy", "noeviction"))
-    if info.get("role") in {"slave", "replica"}:
-        raise StoreUnsafe(f"the store {url} is a read-only replica; give the address of the primary")
-    if info.get("maxmemory") and policy.startswith("allkeys"):
-        raise StoreUnsafe(f"the store {url} may evict threads (maxmemory-policy {policy}); set it to noeviction")
-    warnings = []
-    if info.get("maxmemory") and policy != "noeviction":
-        warnings.append(f"{url} may evict leases (maxmemory-policy {policy}); noeviction is safer")
-    if not info.get("aof_enabled"):
-        warnings.append(f"{url} keeps no append-only file: if it ends, writes since its last snapshot are lost")
-    return warnings

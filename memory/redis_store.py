@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from satchel.memory import scripts
 from satchel.memory.connection import Connection
 from satchel.memory.errors import DamagedEntry, LeaseLost, StoreError, StoreUnsafe, ThreadBusy, ThreadNotFound
+from satchel.memory.health import judge
 from satchel.memory.holder import Holder
 from satchel.memory.keys import index, keys, member, named
-from satchel.memory.redis_errors import judge
 from satchel.memory.redis_client import Scripts
 from satchel.memory.redis_fields import ServerFields
 from satchel.memory.sentences import absent, behind, busy, lost, moved, older, unsettled
@@ -182,7 +182,7 @@ class ServerStore:
     async def check(self) -> list[str]:
         """Read what the server says of itself; `StoreUnsafe` for a replica, or if it may evict threads."""
         with self._errors():
-            infos = await self.connection.infos()
+            infos = await self.connection.each("info")
         return [warning for url, info in infos.items() for warning in judge(info, url)]
 
     def scripts(self) -> Scripts:

@@ -84,8 +84,11 @@ class Patient(Retry):
 
 
 def _lasting(error: BaseException | None) -> bool:
-    """Whether a refused password or certificate is behind an error: it is no better later on."""
-    return error is not None and (isinstance(error, (AuthenticationError, ssl.SSLError)) or _lasting(error.__cause__))
+    """Whether a refused password or certificate, or a server that is no cluster, is behind an error."""
+    if error is None:
+        return False
+    wrong = isinstance(error, (AuthenticationError, ssl.SSLError)) or "not enabled" in str(error)
+    return wrong or _lasting(error.__cause__)
 
 
 AWAY = (NoConnection, NoAnswer)

@@ -32,7 +32,7 @@ Limit = Annotated[
     str | None,
     typer.Option("--context-limit", metavar="N|+N", help="Tokens, everything counted; +N: beyond the fixed surface."),
 ]
-StoreAt = Annotated[str | None, typer.Option("--store", metavar="URL", help="redis://, rediss://, unix://, memory://.")]
+StoreAt = Annotated[str | None, typer.Option("--store", metavar="URL", help="redis://, memory://, ...")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
@@ -175,6 +175,26 @@ def rm(thread: str, store: StoreAt = None) -> None:
 
     _wait(shelf.remove(lambda: _store(store), thread))
     console.say(f"removed {thread}")
+
+
+@app.command()
+def doctor(store: StoreAt = None, as_json: AsJson = False) -> None:
+    """Say what in the store may lose data, what that means, and what to do."""
+    from dataclasses import asdict
+
+    from satchel import console
+    from satchel.memory.doctor import examine
+    from satchel.runtime.settings import Settings
+
+    findings = _wait(examine(store or Settings().store))
+    well = all(finding.state == "ok" for finding in findings)
+    if as_json:
+        console.document({"ok": well, "findings": [asdict(finding) for finding in findings]})
+    else:
+        for one in findings:
+            todo = f" -> {one.todo}" if one.todo else ""
+            console.out(f"{one.state:8} {one.subject:13} {one.found}: {one.means}{todo}")
+    raise typer.Exit(console.OK if well else console.FAILED)
 
 
 async def _store(url: str | None) -> Store:
