@@ -129,3 +129,15 @@ def test_a_mistake_gets_one_sentence_and_the_exit_code_of_the_contract(
     assert says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert done.stdout == ""
+
+
+def test_doctor_exits_0_when_nothing_is_lost_1_when_something_may_be_and_2_for_no_address(satchel: Run) -> None:
+    done = json.loads(satchel("doctor", "--json").stdout)
+    assert done["ok"] is True
+    assert all(finding["means"] for finding in done["findings"])
+    assert "write intents wait for the disk" in satchel("doctor").stdout
+    away = satchel("doctor", "--store", "redis://user:secret@127.0.0.1:1/0", code=1)
+    assert away.stdout.startswith("unfit")
+    assert "secret" not in away.stdout + away.stderr
+    satchel("doctor", "--store", "memory://", code=1)
+    satchel("doctor", "--store", "nowhere://", code=2)
