@@ -87,7 +87,7 @@ def _lasting(error: BaseException | None) -> bool:
     """Whether a refused password or certificate, or a server that is no cluster, is behind an error."""
     if error is None:
         return False
-    wrong = isinstance(error, (AuthenticationError, ssl.SSLError)) or "not enabled" in str(error)
+    wrong = isinstance(error, (AuthenticationError, ssl.SSLError)) or "Cluster mode is not enabled" in str(error)
     return wrong or _lasting(error.__cause__)
 
 
@@ -180,6 +180,8 @@ def _one(url: str) -> Client:
 def _sentinel(url: str) -> Client:
     """The primary called `name` of `redis+sentinel://user:password@host:port,host:port/name`."""
     user, hosts, name = _split(url, port=26_379)
+    if not name:
+        raise ValueError
     options = _options(f"{user}?{urlsplit(url).query}")
     secure = options.pop("connection_class", None) is not None
     watchers = {key: options.pop(f"sentinel_{key}") for key in ("username", "password") if f"sentinel_{key}" in options}

@@ -92,12 +92,19 @@ async def test_the_examination_leaves_nothing_behind(url: str) -> None:
         assert await raw.keys() == []
 
 
+async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A server that never answers."""
+    while await reader.read(1_000):
+        pass
+    writer.close()
+
+
 async def test_a_store_that_is_away_or_silent_is_a_finding_within_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("satchel.memory.doctor.LIMIT", 0.3)
     (away,) = await examine("redis://user:secret@127.0.0.1:1/0?password=secret")
-    async with await asyncio.start_unix_server(lambda *_: asyncio.sleep(2), tmp_path / "s.sock") as silent:
+    async with await asyncio.start_unix_server(listen, tmp_path / "s.sock") as silent:
         (mute,) = await examine(f"unix://user:secret@{tmp_path}/s.sock")
         silent.close()
     for one in (away, mute):

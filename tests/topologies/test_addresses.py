@@ -178,7 +178,9 @@ async def test_what_is_not_the_topology_of_the_address_is_named(tmp_path: Path) 
         await open_store(f"redis+cluster://127.0.0.1:{server.port}")
 
 
-@pytest.mark.parametrize("url", ["redis+sentinel://", "redis+cluster://:x", "redis+sentinel://u:se@cret@h:p/name"])
+@pytest.mark.parametrize(
+    "url", ["redis+sentinel://", "redis+sentinel://h:1", "redis+cluster://:x", "redis+sentinel://u:se@cret@h:p/name"]
+)
 async def test_an_address_that_makes_no_sense_is_refused(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         await open_store(url)
