@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from satchel.memory.errors import ModelError, StoreUnreachable, StoreUnsafe, UnknownHandle
+from satchel.memory.errors import ModelError, StoreUnreachable, StoreUnsafe
 from satchel.memory.records import Call, Charge, Ended, Fold, Page, Record, Reply, Result, Said, Started, Usage
 from satchel.prompts import render
 from satchel.runtime.budget import Budget, left
@@ -18,10 +18,10 @@ from satchel.runtime.events import Event, PromptSent, ReplyReceived, RunResult, 
 from satchel.runtime.gate import Gate, Verdict
 from satchel.runtime.history import History
 from satchel.runtime.prices import bill
+from satchel.runtime.recalled import recalled
 from satchel.runtime.snapshot import Snapshots
 
 if TYPE_CHECKING:
-    from satchel.memory.records import Json
     from satchel.memory.store import Store, ThreadId
     from satchel.runtime.models import Answer
     from satchel.runtime.spec import Spec
@@ -223,13 +223,12 @@ class Session:
         try:
             await self.log.settle()
         except (StoreUnreachable, StoreUnsafe) as error:
-            text = render("unsettled", name=call.name)
-            await self._commit(f"c{seq}", [Result(call=call.id, text=text, error=True)])
+            await self._commit(f"c{seq}", [Result(call=call.id, text=render("unsettled", name=call.name), error=True)])
             raise type(error)(f"{call.name} was not run: {error}") from error
 
     async def _invoke(self, call: Call, *, key: str) -> tuple[str, bool]:
         if call.name == recall.NAME:
-            return await self._recall(call.args)
+            return await recalled(self.log, call.args)
         tool = self.spec.tools.get(call.name)
         if tool is None:
             return f"there is no tool {call.name!r}; there are: {', '.join(self.spec.tools)}", True
@@ -242,15 +241,6 @@ class Session:
         except TimeoutError:
             return render("late", name=call.name), True
         return output.text, output.error
-
-    async def _recall(self, args: Json) -> tuple[str, bool]:
-        given = recall.arguments(args)
-        handle = given.pop("ref") or ""
-        try:
-            text = await self.log.text(handle)
-        except UnknownHandle as error:
-            return str(error), True
-        return recall.select(text, query=given["query"], lines=given["lines"], path=given["path"]), False
 
 
 def _why(limit: str) -> str:
