@@ -24,6 +24,8 @@ from satchel.memory.log import read_log
 from satchel.memory.records import Said
 from satchel.memory.redis_errors import public, translate
 from satchel.memory.redis_store import ServerStore
+from satchel.memory.store import Head
+from satchel.memory.topologies import RETRIES
 from tests.wire import wire
 
 if TYPE_CHECKING:
@@ -65,6 +67,28 @@ async def test_a_store_that_is_away_is_named_without_its_password(tmp_path: Path
         with pytest.raises(StoreUnreachable, match="gives no answer") as caught:
             await open_store(url)
         assert "secret" not in str(caught.value)
+
+
+async def test_a_server_that_loads_its_data_is_waited_for_beyond_the_retries(tmp_path: Path) -> None:
+    loading = ["LOADING the dataset is loaded into memory"] * (RETRIES + 3)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while words := int((await reader.readline())[1:] or 0):
+            told = [(await reader.readline(), await reader.readline())[1].strip() for _ in range(words)]
+            if told[0] == b"HELLO":
+                writer.write(b"%1\r\n+proto\r\n:3\r\n")
+            elif told[0] == b"HMGET":
+                writer.write(f"-{loading.pop()}\r\n".encode() if loading else b"*2\r\n+1\r\n+0\r\n")
+            else:
+                writer.write(b"+OK\r\n")
+        writer.close()
+
+    async with await asyncio.start_unix_server(serve, tmp_path / "s.sock") as server:
+        store = ServerStore(f"unix://{tmp_path}/s.sock")
+        assert await store.head(THREAD) == Head(1, 0)
+        assert not loading
+        await store.aclose()
+        server.close()
 
 
 async def test_a_wrong_password_is_named_as_such(url: str) -> None:
