@@ -18,7 +18,7 @@ FLOORS = ("satchel.memory", "satchel.prompts", "satchel.runtime", "satchel.evals
 SAVER = {
     "satchel.memory.checkpoints",
     "satchel.memory.listing",
-    "satchel.memory.lists",
+    "satchel.memory.list_seen",
     "satchel.memory.points",
     "satchel.memory.saver",
     "satchel.memory.saver_order",
@@ -35,6 +35,7 @@ ROOMS = {
     "langgraph": {
         *SAVER,
         "satchel.evals.saver_growth",
+        "satchel.evals.saver_pace",
         "satchel.memory.cursor",
         "satchel.memory.langgraph_store",
         "satchel.memory.operations",
@@ -44,6 +45,7 @@ ROOMS = {
     "langchain_core": {
         *SAVER,
         "satchel.evals.saver_growth",
+        "satchel.evals.saver_pace",
         "satchel.memory.cursor",
         "satchel.runtime.graph",
         "satchel.runtime.models_langchain",
