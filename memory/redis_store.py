@@ -10,13 +10,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
 from satchel.memory import scripts
-from satchel.memory.errors import ConfigError, DamagedEntry, LeaseLost, ThreadBusy, ThreadNotFound
+from satchel.memory.errors import ConfigError, DamagedEntry, LeaseLost, ThreadBusy
 from satchel.memory.holder import Holder
-from satchel.memory.keys import index, keys, member, named
+from satchel.memory.keys import keys, member
+from satchel.memory.redis_bases import BATCH, Base
 from satchel.memory.redis_client import Scripts, translated
 from satchel.memory.redis_errors import judge, public
 from satchel.memory.redis_fields import ServerFields
-from satchel.memory.sentences import absent, busy, lost, moved
+from satchel.memory.redis_retention import Retention
+from satchel.memory.sentences import busy, lost, moved
 from satchel.memory.store import Head, Lease, ThreadId
 
 if TYPE_CHECKING:
@@ -35,31 +37,37 @@ RETRIES = 4
 CHUNK = 1_900
 """Entries of one script call: some services take no more than 3,999 arguments."""
 
-BATCH = 500
-"""Entries of one read."""
 
-
-class ServerStore:
+class ServerStore(Retention):
     """A `Store` on one server. It belongs to the event loop it is first used in; `url` shows no credentials."""
 
     def __init__(self, url: str, *, server: EmbeddedServer | None = None) -> None:
         self.url = public(url)
         self._server = server
-        self._redis = _client(url)
+        self._redis: Redis = _client(url)
         self.fields = ServerFields(self._redis, url)
         self._acquire = self._script(scripts.ACQUIRE)
         self._renew = self._script(scripts.RENEW)
         self._release = self._script(scripts.RELEASE)
         self._append = self._script(scripts.APPEND)
-        self._delete = self._script(scripts.DELETE)
+        self._retain(self._script)
 
     async def acquire(self, thread: ThreadId, *, ttl: float) -> Lease:
         """Take the thread; a holder that died on this machine is replaced at once, else `ThreadBusy`."""
+        while (lease := await self._take(thread, ttl)) is None:
+            await self._gone(thread)
+        return lease
+
+    async def _take(self, thread: ThreadId, ttl: float, *, over: bool = False) -> Lease | None:
+        """`acquire`; None for a thread whose time is over, unless that is what is wanted."""
         args = (secrets.token_hex(8), _ms(ttl), Holder.here().text())
+        last = "1" if over else ""
         with self._errors():
-            reply = await self._acquire(keys(thread)[:2], (*args, ""))
+            reply = await self._acquire(keys(thread)[:2], (*args, "", last))
             if reply[0] == b"busy" and (dead := _dead(reply[1])):
-                reply = await self._acquire(keys(thread)[:2], (*args, dead))
+                reply = await self._acquire(keys(thread)[:2], (*args, dead, last))
+            if reply[0] == b"over":
+                return None
             if reply[0] == b"busy":
                 raise ThreadBusy(busy(thread, _holder(reply[1]), reply[2] / 1000))
             if reply[2] != b"0":
@@ -102,55 +110,23 @@ class ServerStore:
 
     async def head(self, thread: ThreadId) -> Head | None:
         """The end of the thread's log, or None."""
-        with self._errors():
-            length, mark = await _got(self._redis.hmget(keys(thread)[0], ["n", "m"]))
-        if length is None:
-            return None
-        try:
-            return Head(int(length), int(mark or 0))
-        except ValueError as error:
-            raise DamagedEntry(f"the head of thread {thread.name!r} is not ours; remove the thread") from error
+        return (await self._look(thread))[0]
 
     async def read(self, thread: ThreadId, start: int = 0, stop: int | None = None) -> list[bytes]:
         """Entries `start` to `stop`; `DamagedEntry` if one is missing inside the log."""
-        head = await self.head(thread)
+        head, base = await self._look(thread)
         stop = min(stop if stop is not None else (1 << 62), head.length if head else 0)
-        out: list[bytes | None] = []
-        for first in range(start, stop, BATCH):
-            fields = [str(seq) for seq in range(first, min(first + BATCH, stop))]
-            with self._errors():
-                out += await _got(self._redis.hmget(keys(thread)[0], fields))
-        if None in out:
-            missing = start + out.index(None)
-            raise DamagedEntry(f"entry {missing} of thread {thread.name!r} is missing; restore the store, or remove it")
-        return [entry for entry in out if entry is not None]
-
-    async def threads(self, tenant: str = "default") -> list[ThreadId]:
-        """All threads of a tenant, sorted by name."""
         with self._errors():
-            names = await _got(self._redis.smembers(index(tenant)))
-        found = (ThreadId(named(name), tenant) for name in names)
-        return sorted(found, key=lambda thread: thread.name)
-
-    async def delete(self, thread: ThreadId) -> None:
-        """Remove every key of the thread; `ThreadBusy` while it is held."""
-        lease = await self.acquire(thread, ttl=TIMEOUT)
-        with self._errors():
-            reply = await self._delete(keys(thread), (lease.token,))
-            await _got(self._redis.srem(*member(thread)))
-        if reply == b"lost":
-            raise ThreadBusy(busy(thread, "another executor", TIMEOUT))
-        if reply == b"absent":
-            raise ThreadNotFound(absent(thread))
+            return await self._bases.read(thread, start, stop, forked=base is not None) if start < stop else []
 
     async def size(self, thread: ThreadId) -> int:
         """Bytes of the thread's entries."""
-        head = await self.head(thread)
-        total = 0
-        for first in range(0, head.length if head else 0, BATCH):
+        head, base = await self._look(thread)
+        total, length = 0, head.length if head else 0
+        for first in range(base.length if base else 0, length, BATCH):
             with self._errors():
                 async with self._redis.pipeline(transaction=False) as pipe:
-                    for seq in range(first, min(first + BATCH, head.length if head else 0)):
+                    for seq in range(first, min(first + BATCH, length)):
                         pipe.hstrlen(keys(thread)[0], str(seq))
                     total += sum(await pipe.execute())
         return total
@@ -192,6 +168,21 @@ class ServerStore:
         script = self._redis.register_script(text)
         return lambda names, args: script(keys=names, args=args)
 
+    async def _look(self, thread: ThreadId) -> tuple[Head | None, Base | None]:
+        """The head of a thread that is there and whose time is not over, and its base."""
+        with self._errors():
+            found = await _got(self._redis.hmget(keys(thread)[0], ["n", "m", "a", "x", "l", "b"]))
+            if found[0] is None:
+                return None, None
+            head = _head(thread, found)
+            if head.expire is not None and await self._over(thread, head):
+                return None, None
+        return head, Base.of(thread, found[5])
+
+    async def _over(self, thread: ThreadId, head: Head) -> bool:
+        over = await self._clock() >= (head.at or 0) + (head.expire or 0)
+        return over and not await _got(self._redis.exists(keys(thread)[1]))
+
     async def _index(self, thread: ThreadId) -> None:
         await _got(self._redis.sadd(*member(thread)))
 
@@ -228,6 +219,14 @@ def _parts(op: str, expected: int, entries: Sequence[bytes], mark: int | None) -
         at = "" if mark is None or not last else mark
         yield (name, before, expected + first, at, *entries[first : first + CHUNK])
         before = name
+
+
+def _head(thread: ThreadId, found: Sequence[bytes | None]) -> Head:
+    try:
+        length, mark, at, expire = (None if value is None else int(value) for value in found[:4])
+    except ValueError as error:
+        raise DamagedEntry(f"the head of thread {thread.name!r} is not ours; remove the thread") from error
+    return Head(length or 0, mark or 0, at and at / 1000, expire and expire / 1000, found[4] or b"")
 
 
 def _ms(seconds: float) -> int:
