@@ -199,14 +199,9 @@ class Retention:
         try:
             if await self.head(thread) is not None:
                 raise ThreadExists(exists(thread))
-            with self._errors():
-                await self._redis.sadd(*member(thread))
             yield lease
         finally:
             await self.release(lease)
-            if await self.head(thread) is None:
-                with self._errors():
-                    await self._redis.srem(*member(thread))
 
     async def _share(self, source: ThreadId, lease: Lease, length: int) -> bool:
         """Give a new thread its base, the nearest thread that has all of the prefix; False if that lies too deep."""

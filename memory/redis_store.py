@@ -38,6 +38,10 @@ CHUNK = 1_900
 """Entries of one script call: some services take no more than 3,999 arguments."""
 
 
+EMPTY = 2
+"""What a release answers that left no thread."""
+
+
 class ServerStore(Retention):
     """A `Store` on one server. It belongs to the event loop it is first used in; `url` shows no credentials."""
 
@@ -63,6 +67,7 @@ class ServerStore(Retention):
         args = (secrets.token_hex(8), _ms(ttl), Holder.here().text())
         last = "1" if over else ""
         with self._errors():
+            await self._index(thread)  # first, so that nothing is ever kept that is not listed
             reply = await self._acquire(keys(thread)[:2], (*args, "", last))
             if reply[0] == b"busy" and (dead := _dead(reply[1])):
                 reply = await self._acquire(keys(thread)[:2], (*args, dead, last))
@@ -70,8 +75,6 @@ class ServerStore(Retention):
                 return None
             if reply[0] == b"busy":
                 raise ThreadBusy(busy(thread, _holder(reply[1]), reply[2] / 1000))
-            if reply[2] != b"0":
-                await self._index(thread)
         return Lease(thread, reply[1].decode())
 
     async def renew(self, lease: Lease, *, ttl: float) -> None:
@@ -83,7 +86,8 @@ class ServerStore(Retention):
     async def release(self, lease: Lease) -> None:
         """Give the thread back, if it is ours."""
         with self._errors():
-            await self._release(keys(lease.thread)[:2], (lease.token,))
+            if await self._release(keys(lease.thread)[:2], (lease.token,)) == EMPTY:
+                await _got(self._redis.srem(*member(lease.thread)))
 
     async def append(
         self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes], mark: int | None = None
@@ -104,7 +108,7 @@ class ServerStore(Retention):
                 raise LeaseLost(lost(lease.thread))
             if word == b"moved":
                 raise LeaseLost(moved(lease.thread, length, expected))
-            if expected == 0:
+            if expected == 0:  # another one that released the empty thread may have taken it off the list
                 await self._index(lease.thread)
         return length
 

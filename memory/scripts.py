@@ -52,7 +52,7 @@ RELEASE = """
 -- KEYS log, lease    ARGV token
 if redis.call('HGET', KEYS[1], 't') ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
-if redis.call('HEXISTS', KEYS[1], 'n') == 0 then return redis.call('DEL', KEYS[1]) end
+if redis.call('HEXISTS', KEYS[1], 'n') == 0 then return 1 + redis.call('DEL', KEYS[1]) end
 redis.call('HSET', KEYS[1], 't', string.match(ARGV[1], '^%d+') .. '-')
 return 1
 """
