@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from satchel.memory.codec import decode_entry, pack, unpack
 from satchel.memory.errors import DamagedEntry, StoreError, ThreadExists, ThreadNotFound
 from satchel.memory.fields import GENERATION, Change
+from satchel.memory.keyring import refuse
 from satchel.memory.records import Opened
 from satchel.memory.sentences import absent, exists
 from satchel.memory.store import LONGEST, ThreadId
@@ -54,12 +55,14 @@ async def export_thread(store: Store, thread: ThreadId, file: BinaryIO) -> About
     out.frame("H", pack({"format": FORMAT, "thread": thread.name, "mark": mark, "expire": expire}))
     for start in range(0, length, BATCH):
         for entry in await store.read(thread, start, min(start + BATCH, length)):
+            refuse(entry, f"thread {thread.name!r}")
             out.frame("E", entry)
     count = 0
     for start in range(0, len(names), BATCH):
         some = [name for name in names[start : start + BATCH] if name != GENERATION]
         for name, value in zip(some, await store.fields.get(thread, some), strict=True):
             if value is not None:
+                refuse(value, f"thread {thread.name!r}")
                 out.frame("F", named(name, value))
                 count += 1
     return About(thread.name, mark, expire, length, count, out.end())
