@@ -2,7 +2,7 @@
 
 - An entry is 0xC1, version (1) x 16 + form, crc32 of all else (4 bytes, big endian), payload: 6 bytes and the payload.
 - The form is 1 if the payload is compressed (zlib level 1, where it is above 1 KB and shrinks), plus 2 for a value.
-- Form 4 is an entry that is sealed as a whole; see `keyring`.
+- Form 12 is an entry that is sealed as a whole; see `keyring`.
 - The payload is msgpack of [operation, number of the kind, fields in order without trailing defaults], or of the value.
 """
 

@@ -1,6 +1,6 @@
 """Keys of encryption at rest: from the environment to what seals and opens the bytes of one thread.
 
-A sealed value is 0xC1, version (1) x 16 + form 4, the id of its key (4 bytes), and AES-256-SIV (RFC 5297) of the bytes:
+A sealed value is 0xC1, version (1) x 16 + form 12 (two bits away from every other), the id of its key (4 bytes), and AES-256-SIV (RFC 5297) of the bytes:
 36 more bytes than those. SIV has no nonce to choose: the same bytes in the same place are sealed alike, so a command
 that is sent again stays the same command, and nothing else can be seen to be equal. Every thread has a key of its own,
 derived from the key given (HKDF with SHA-256, RFC 5869), and the place of a value is authenticated with it, so no value
@@ -29,7 +29,7 @@ VARIABLE = "SATCHEL_KEY"
 SIZE = 32
 """Bytes of a key."""
 
-HEADER = b"\xc1\x14"
+HEADER = b"\xc1\x1c"
 """How everything sealed begins."""
 
 MOST = 256
