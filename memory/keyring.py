@@ -1,10 +1,10 @@
 """Keys of encryption at rest: from the environment to what seals and opens the bytes of one thread.
 
-A sealed value is 0xC1, version (1) x 16 + form 12 (two bits away from every other), the id of its key (4 bytes), and AES-256-SIV (RFC 5297) of the bytes:
-36 more bytes than those. SIV has no nonce to choose: the same bytes in the same place are sealed alike, so a command
-that is sent again stays the same command, and nothing else can be seen to be equal. Every thread has a key of its own,
-derived from the key given (HKDF with SHA-256, RFC 5869), and the place of a value is authenticated with it, so no value
-opens in another place or thread.
+A sealed value is 0xC1, version (1) x 16 + form 12 (two bits away from every other), the id of its key (4 bytes), and
+AES-256-SIV (RFC 5297) of the bytes: 22 more than those. SIV has no nonce to choose: the same bytes in the same place
+are sealed alike, so a command that is sent again stays the same command, and nothing else can be seen to be equal.
+Every thread has a key of its own, derived from the key given (HKDF with SHA-256, RFC 5869), and the place of a value is
+authenticated with it, so no value opens in another place or thread.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ MOST = 256
 """Threads whose keys are at hand at once."""
 
 _ID = 4
+LEAST = len(HEADER) + _ID + 16
+"""Bytes of a sealed nothing."""
+
 _HEX = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -106,7 +109,7 @@ class Locks:
 
 def is_sealed(data: bytes) -> bool:
     """Whether bytes are sealed. Nothing else that we keep begins so."""
-    return data[: len(HEADER)] == HEADER
+    return data[: len(HEADER)] == HEADER and len(data) >= LEAST
 
 
 def refuse(data: bytes, what: str) -> None:
