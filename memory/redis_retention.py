@@ -162,9 +162,10 @@ class Retention:
         return gone
 
     async def _is_over(self, thread: ThreadId) -> bool:
-        """Whether a thread that no reader sees is one whose time is over, and not one that is being made."""
+        """Whether the time of a thread is over; one that has no log yet is being made."""
         with self._errors():
-            return all(await self._redis.hmget(keys(thread)[0], ["n", "x"]))
+            expires = all(await self._redis.hmget(keys(thread)[0], ["n", "x"]))
+        return expires and await self.head(thread) is None
 
     async def _is_left(self, thread: ThreadId) -> bool:
         """Whether a thread is listed but has no log; one with fields is LangGraph's."""

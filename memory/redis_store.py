@@ -148,6 +148,8 @@ class ServerStore(Retention):
 
     async def cursor(self, thread: ThreadId) -> dict[str, bytes]:
         """All named small values."""
+        if await self._is_over(thread):
+            return {}
         with self._errors():
             kept = await _got(self._redis.hgetall(keys(thread)[2]))
         return {name.decode(): value for name, value in kept.items()}

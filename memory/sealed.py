@@ -8,9 +8,11 @@ fork the lineage, sealed too, says which thread that is.
 from __future__ import annotations
 
 from bisect import bisect_right
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from satchel.memory.codec import pack, unpack
+from satchel.memory.errors import DamagedEntry
 from satchel.memory.sealed_fields import SealedFields, scope_of
 from satchel.memory.store import ThreadId
 
@@ -112,10 +114,13 @@ class SealedStore:
         await self.inner.put_cursor(thread, sealed, drop)
 
     async def cursor(self, thread: ThreadId) -> dict[str, bytes]:
-        """All named small values, opened."""
+        """All named small values, opened; what is damaged is left out, for there is no truth in it."""
         scope, what = scope_of(thread), f"the cursor of thread {thread.name!r}"
-        kept = await self.inner.cursor(thread)
-        return {name: self.keys.open(scope, b"cursor " + _raw(name), value, what) for name, value in kept.items()}
+        out = {}
+        for name, value in (await self.inner.cursor(thread)).items():
+            with suppress(DamagedEntry):
+                out[name] = self.keys.open(scope, b"cursor " + _raw(name), value, what)
+        return out
 
     async def check(self) -> list[str]:
         """What may lose data."""

@@ -376,6 +376,7 @@ async def test_a_thread_expires_after_its_last_commit_and_is_gone_at_once(store:
     assert await store.head(ONE) is None
     assert await store.read(ONE) == []
     assert await store.threads() == []
+    assert await store.cursor(ONE) == {}
     with pytest.raises(ThreadNotFound):
         await read_log(store, ONE)
     with pytest.raises(ThreadNotFound):

@@ -26,7 +26,7 @@ async def filled(store: MemoryStore, words: int = 3) -> None:
     log = await Log.open(store, THREAD, salt=SALT)
     for n in range(words):
         await log.append(f"s{n}", [Said(text=f"word {n}")])
-    await log.append("r", [Reply(step=0, text="hm", model="m", usage=Usage(fresh=7, usd=0.5))], mark=1)
+    await log.append("r", [Reply(step=0, text="hm", model="m", usage=Usage(fresh=7, usd=0.5))])
     await log.close()
 
 
@@ -46,7 +46,7 @@ async def test_a_thread_comes_back_whole_under_a_new_id() -> None:
     assert [e.record for e in await read_log(there, made)] == [e.record for e in await read_log(here, THREAD)]
     head = await there.head(made)
     assert head is not None
-    assert (head.mark, head.expire) == (1, 3600)
+    assert (head.mark, head.expire) == (0, 3600)
     assert await there.fields.get(made, [b"v x", b"h"]) == [b"value", b"id"]
     log = await Log.open(there, made)
     assert log.salt == SALT
