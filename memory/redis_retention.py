@@ -161,6 +161,10 @@ class Retention:
                     await self._redis.zadd(due_key(tenant), {name: max(now + 1, _ms(head.at + head.expire))})
         return gone
 
+    async def _passed(self, thread: ThreadId, head: Head) -> bool:
+        over = await self._clock() >= (head.at or 0) + (head.expire or 0)
+        return over and not await self._redis.exists(keys(thread)[1])
+
     async def _is_over(self, thread: ThreadId) -> bool:
         """Whether the time of a thread is over; one that has no log yet is being made."""
         with self._errors():

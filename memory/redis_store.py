@@ -181,13 +181,9 @@ class ServerStore(Retention):
             if found[0] is None:
                 return None, None
             head = _head(thread, found)
-            if head.expire is not None and await self._over(thread, head):
+            if head.expire is not None and await self._passed(thread, head):
                 return None, None
         return head, Base.of(thread, found[5])
-
-    async def _over(self, thread: ThreadId, head: Head) -> bool:
-        over = await self._clock() >= (head.at or 0) + (head.expire or 0)
-        return over and not await _got(self._redis.exists(keys(thread)[1]))
 
     async def _index(self, thread: ThreadId) -> None:
         await _got(self._redis.sadd(*member(thread)))

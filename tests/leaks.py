@@ -6,6 +6,7 @@ import re
 
 from redis.asyncio import Redis
 
+from satchel.memory.keys import named
 from satchel.memory.redis_store import ServerStore
 
 LISTS = re.compile(rb"satchel:\{([^:}]+)\}:(threads|fields)")
@@ -18,7 +19,7 @@ async def leaked(url: str) -> list[bytes]:
         if await raw.dbsize() == 0:
             return []
         store = ServerStore(url)
-        for tenant in {match[1].decode() for key in await _keys(raw) if (match := LISTS.fullmatch(key))}:
+        for tenant in {named(match[1]) for key in await _keys(raw) if (match := LISTS.fullmatch(key))}:
             for thread in {*await store.threads(tenant), *await store.fields.threads(tenant)}:
                 await store.delete(thread)
             await store.sweep(tenant)
