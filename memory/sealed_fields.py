@@ -16,7 +16,7 @@ from satchel.memory.errors import DamagedEntry, WrongKey
 from satchel.memory.fields import GENERATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from satchel.memory.fields import Change, Changed, Fields
     from satchel.memory.keyring import Keyring
@@ -54,9 +54,9 @@ class SealedFields:
             thread,
             replace(
                 change,
-                put=dict(self._sealed(thread, change.put, _PUT)),
-                fresh=dict(self._sealed(thread, change.fresh, _PUT)),
-                push=dict(self._sealed(thread, change.push, _PUSHED)),
+                put=dict(self._sealed(thread, change.put.items(), _PUT)),
+                fresh=dict(self._sealed(thread, change.fresh.items(), _PUT)),
+                push=list(self._sealed(thread, change.push, _PUSHED)),
                 drop=[form for name in change.drop for form in self._forms(thread, name)],
             ),
         )
@@ -73,8 +73,10 @@ class SealedFields:
         """Remove all fields of the thread."""
         await self._inner.delete(thread)
 
-    def _sealed(self, thread: ThreadId, pairs: Mapping[bytes, bytes], how: bytes) -> Iterator[tuple[bytes, bytes]]:
-        for name, value in pairs.items():
+    def _sealed(
+        self, thread: ThreadId, pairs: Iterable[tuple[bytes, bytes]], how: bytes
+    ) -> Iterator[tuple[bytes, bytes]]:
+        for name, value in pairs:
             kept = self._forms(thread, name)[0]
             if how == _PUT and (name[:1] == b"h" or (name[:1] == b"w" and value.isdigit())):
                 yield kept, value
