@@ -92,7 +92,8 @@ async def _ways(writers: int) -> AsyncIterator[dict[str, Callable[[int], Awaitab
 
             def write(writer: int, n: int, entry: bytes) -> Awaitable[Any]:
                 args: list[Any] = [held[writer].token, f"op {n}", "", n, "", entry]
-                return redis.evalsha(script, 1, logs[writer], *args)
+                done: Awaitable[Any] = redis.evalsha(script, 1, logs[writer], *args)
+                return done
 
             return write
 

@@ -6,14 +6,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from satchel.memory.forks import fork_thread
     from satchel.memory.langgraph_store import RedisStore
     from satchel.memory.log import Log, read_log, text_of
     from satchel.memory.memory_store import MemoryStore
     from satchel.memory.open import open_store
+    from satchel.memory.portable import export_thread, import_thread
     from satchel.memory.saver import RedisSaver
     from satchel.memory.store import Store, ThreadId
 
-__all__ = ["Log", "MemoryStore", "RedisSaver", "RedisStore", "Store", "ThreadId", "open_store", "read_log", "text_of"]
+__all__ = [
+    "Log",
+    "MemoryStore",
+    "RedisSaver",
+    "RedisStore",
+    "Store",
+    "ThreadId",
+    "export_thread",
+    "fork_thread",
+    "import_thread",
+    "open_store",
+    "read_log",
+    "text_of",
+]
 
 _ROOMS = {
     "Log": "log",
@@ -22,6 +37,9 @@ _ROOMS = {
     "RedisStore": "langgraph_store",
     "Store": "store",
     "ThreadId": "store",
+    "export_thread": "portable",
+    "fork_thread": "forks",
+    "import_thread": "portable",
     "open_store": "open",
     "read_log": "log",
     "text_of": "log",

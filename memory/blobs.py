@@ -10,6 +10,7 @@ import zlib
 from hashlib import blake2b
 
 from satchel.memory.errors import DamagedEntry, StoreError
+from satchel.memory.keyring import refuse
 
 INLINE = 64
 """Bytes of a value that is not worth a field of its own."""
@@ -97,6 +98,7 @@ def seal(data: bytes) -> bytes:
 
 def unseal(data: bytes, what: str) -> bytes:
     """What `seal` was given; `DamagedEntry`, naming `what`, for bytes that it never gives."""
+    refuse(data, what)
     body = data[_HEADER:]
     if len(data) < _HEADER or zlib.crc32(body, data[0]).to_bytes(4, "big") != data[1:_HEADER]:
         raise damaged(what)

@@ -2,6 +2,7 @@
 
 - An entry is 0xC1, version (1) x 16 + form, crc32 of all else (4 bytes, big endian), payload: 6 bytes and the payload.
 - The form is 1 if the payload is compressed (zlib level 1, where it is above 1 KB and shrinks), plus 2 for a value.
+- Form 12 is an entry that is sealed as a whole; see `keyring`.
 - The payload is msgpack of [operation, number of the kind, fields in order without trailing defaults], or of the value.
 """
 
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import msgpack
 
 from satchel.memory.errors import DamagedEntry, StoreError
+from satchel.memory.keyring import refuse
 from satchel.memory.normalise import MOST, normalise, text
 from satchel.memory.records import Entry, Usage
 from satchel.memory.shapes import KINDS, build, flat, json, shape, values
@@ -133,6 +135,7 @@ def _seal(payload: Json, form: int) -> bytes:
 
 
 def _open(data: bytes, form: int) -> Json:
+    refuse(data, "what is stored here")
     if len(data) <= _HEADER or data[0] != _MAGIC:
         raise ValueError("no header of ours")
     if data[1] & ~_COMPRESSED != _VERSION | form:

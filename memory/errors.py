@@ -7,9 +7,11 @@ SatchelError
 │   ├── StoreUnreachable   no answer, or no server could be started
 │   ├── StoreUnsafe        it answers, but may lose data (an eviction policy, a read-only replica, a full disk)
 │   ├── DamagedEntry       bytes that are not what we wrote
+│   ├── WrongKey           encrypted data, and no key at hand that opens it
 │   ├── ThreadBusy         another executor holds the thread's lease
 │   ├── LeaseLost          our lease was taken over; the write was refused
-│   └── ThreadNotFound     no such thread
+│   ├── ThreadNotFound     no such thread
+│   └── ThreadExists       a new thread was to have the name of one that is there
 ├── UnknownHandle          a handle that does not resolve in this thread
 ├── ModelError             the model could not be called, or its answer could not be read
 ├── BudgetExceeded         only with on_budget="raise"; carries the result
@@ -47,6 +49,10 @@ class DamagedEntry(StoreError):
     """Bytes that are not what we wrote: truncated, altered, or somebody else's."""
 
 
+class WrongKey(StoreError):
+    """Data is encrypted, and no key at hand opens it."""
+
+
 class ThreadBusy(StoreError):
     """Another executor holds the thread's lease."""
 
@@ -57,6 +63,10 @@ class LeaseLost(StoreError):
 
 class ThreadNotFound(StoreError):
     """The store holds no such thread."""
+
+
+class ThreadExists(StoreError):
+    """A new thread was to have the name of one that is there."""
 
 
 class UnknownHandle(SatchelError):

@@ -40,6 +40,21 @@ def fields_member(thread: ThreadId) -> tuple[str, str]:
     return index_of_fields(thread.tenant), _quoted(thread.name)
 
 
+def forks_key(thread: ThreadId) -> str:
+    """The set of the threads that share entries with a thread."""
+    return f"satchel:{{{_quoted(thread.tenant)}:{_quoted(thread.name)}}}:forks"
+
+
+def due_key(tenant: str) -> str:
+    """When a tenant's threads may be due (milliseconds since 1970): a hint, the thread itself knows."""
+    return f"satchel:{{{_quoted(tenant)}}}:due"
+
+
+def listed(thread: ThreadId) -> str:
+    """How a thread is listed."""
+    return _quoted(thread.name)
+
+
 def named(listed: bytes) -> str:
     """The thread's name from how it is listed."""
     return unquote(listed.decode(), errors="surrogatepass")

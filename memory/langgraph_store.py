@@ -77,6 +77,12 @@ async def _open(url: str | None, keys: Keys) -> Items:
         from satchel.memory.memory_items import MemoryItems  # noqa: PLC0415 - loaded only when used
 
         return MemoryItems()
+    from satchel.memory.sealed import SealedStore  # noqa: PLC0415 - as above
+    from satchel.memory.sealed_items import SealedItems  # noqa: PLC0415 - as above
     from satchel.memory.server_items import ServerItems  # noqa: PLC0415 - as above
 
-    return ServerItems(cast("ServerStore", await open_store(url)).scripts(), keys)
+    store = await open_store(url)
+    if isinstance(store, SealedStore):
+        inner = ServerItems(cast("ServerStore", store.inner).scripts(), keys)
+        return SealedItems(inner, store.keys, keys.base)
+    return ServerItems(cast("ServerStore", store).scripts(), keys)

@@ -7,13 +7,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from satchel.memory.errors import LeaseLost, ThreadBusy, ThreadNotFound
+from satchel.memory.errors import ConfigError, LeaseLost, ThreadBusy, ThreadExists, ThreadNotFound
 from satchel.memory.fields import MemoryFields
-from satchel.memory.sentences import absent, busy, lost, moved
+from satchel.memory.sentences import absent, busy, exists, foreign, hollow, lost, moved, too_long
 from satchel.memory.store import Head, Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterable, Callable, Sequence
 
     from satchel.memory.store import ThreadId
 
@@ -27,19 +27,28 @@ class _Thread:
     mark: int = 0
     entries: list[bytes] = field(default_factory=list)
     cursor: dict[str, bytes] = field(default_factory=dict)
+    shared: int = 0
+    lineage: bytes = b""
+    at: float = 0.0
+    expire: float | None = None
 
 
 class MemoryStore:
-    """A `Store` without a server. Two of them share nothing; pass the same one to share threads."""
+    """A `Store` without a server. Two of them share nothing; pass the same one to share threads.
+
+    `clock` tells the seconds since 1970 that expiry goes by.
+    """
 
     url = "memory://"
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.fields = MemoryFields()
+        self._clock = clock
         self._threads: dict[ThreadId, _Thread] = {}
 
     async def acquire(self, thread: ThreadId, *, ttl: float) -> Lease:
         """Take the thread for `ttl` seconds; `ThreadBusy` while it is held."""
+        await self._purge(thread)
         kept = self._threads.setdefault(thread, _Thread())
         left = kept.until - time.monotonic()
         if left > 0:
@@ -73,6 +82,7 @@ class MemoryStore:
         kept.entries += entries
         kept.op = op
         kept.mark = kept.mark if mark is None else mark
+        kept.at = self._clock()
         return len(kept.entries)
 
     async def settle(self, lease: Lease) -> bool:
@@ -82,29 +92,71 @@ class MemoryStore:
 
     async def head(self, thread: ThreadId) -> Head | None:
         """The end of the thread's log, or None."""
-        kept = self._threads.get(thread)
-        return Head(len(kept.entries), kept.mark) if kept is not None and kept.entries else None
+        kept = self._kept(thread)
+        return Head(len(kept.entries), kept.mark, kept.at, kept.expire, kept.lineage) if kept else None
 
     async def read(self, thread: ThreadId, start: int = 0, stop: int | None = None) -> list[bytes]:
         """Entries `start` to `stop`."""
-        kept = self._threads.get(thread)
-        return kept.entries[start:stop] if kept is not None else []
+        kept = self._kept(thread)
+        return kept.entries[start:stop] if kept else []
 
     async def threads(self, tenant: str = "default") -> list[ThreadId]:
         """All threads of a tenant, sorted by name."""
-        found = (thread for thread, kept in self._threads.items() if thread.tenant == tenant and kept.entries)
+        found = (thread for thread in self._threads if thread.tenant == tenant and self._kept(thread))
         return sorted(found, key=lambda thread: thread.name)
 
     async def delete(self, thread: ThreadId) -> None:
-        """Forget the thread; `ThreadBusy` while it is held."""
-        lease = await self.acquire(thread, ttl=1)
-        if not self._threads.pop(lease.thread).entries:
+        """Forget the thread and its fields; `ThreadBusy` while it is held."""
+        had = thread in self._threads or bool(await self.fields.names(thread))
+        kept = self._threads.get(thread, _Thread())
+        if (left := kept.until - time.monotonic()) > 0:
+            raise ThreadBusy(busy(thread, "this process", left))
+        self._threads.pop(thread, None)
+        await self.fields.delete(thread)
+        if not had:
             raise ThreadNotFound(absent(thread))
 
     async def size(self, thread: ThreadId) -> int:
-        """Bytes of the thread's entries."""
-        kept = self._threads.get(thread)
-        return sum(map(len, kept.entries)) if kept is not None else 0
+        """Bytes of the thread's own entries."""
+        kept = self._kept(thread)
+        return sum(map(len, kept.entries[kept.shared :])) if kept else 0
+
+    async def fork(self, source: ThreadId, target: ThreadId, length: int, *, lineage: bytes = b"") -> None:
+        """Make a thread that begins as another one."""
+        if source.tenant != target.tenant:
+            raise ConfigError(foreign(source, target))
+        kept = self._kept(source)
+        if kept is None:
+            raise ThreadNotFound(absent(source))
+        if not 0 < length <= len(kept.entries):
+            raise ConfigError(too_long(source, length, len(kept.entries)))
+        await self._new(target)
+        self._threads[target] = _Thread(
+            entries=kept.entries[:length], mark=kept.mark if kept.mark < length else 0, shared=length,
+            lineage=lineage, at=self._clock(), expire=kept.expire,
+        )  # fmt: skip
+
+    async def create(self, thread: ThreadId, entries: AsyncIterable[bytes], *, mark: int = 0) -> int:
+        """Make a thread of these entries, seen once the last one is there."""
+        await self._new(thread)
+        made = [entry async for entry in entries]
+        if not made:
+            raise ConfigError(hollow(thread))
+        await self._new(thread)  # while the entries came, somebody may have begun it
+        self._threads[thread] = _Thread(entries=made, mark=mark, at=self._clock())
+        return len(made)
+
+    async def keep(self, thread: ThreadId, seconds: float | None) -> None:
+        """Let the thread expire, or not."""
+        kept = self._kept(thread)
+        if kept is None:
+            raise ThreadNotFound(absent(thread))
+        kept.at, kept.expire = self._clock(), seconds
+
+    async def sweep(self, tenant: str = "default") -> list[ThreadId]:
+        """Remove the threads whose time is over."""
+        gone = [thread for thread in list(self._threads) if thread.tenant == tenant and await self._purge(thread)]
+        return sorted(gone, key=lambda thread: thread.name)
 
     async def put_cursor(self, thread: ThreadId, fields: dict[str, bytes], drop: Sequence[str] = ()) -> None:
         """Write and drop named small values."""
@@ -115,6 +167,7 @@ class MemoryStore:
 
     async def cursor(self, thread: ThreadId) -> dict[str, bytes]:
         """All named small values."""
+        await self._purge(thread)
         kept = self._threads.get(thread)
         return dict(kept.cursor) if kept is not None else {}
 
@@ -124,6 +177,31 @@ class MemoryStore:
 
     async def aclose(self) -> None:
         """Nothing to close."""
+
+    def _kept(self, thread: ThreadId) -> _Thread | None:
+        """The thread, if it has a log and its time is not over."""
+        kept = self._threads.get(thread)
+        return kept if kept is not None and kept.entries and not self._over(kept) else None
+
+    def _over(self, kept: _Thread) -> bool:
+        over = kept.expire is not None and self._clock() >= kept.at + kept.expire
+        return over and kept.until <= time.monotonic()
+
+    async def _purge(self, thread: ThreadId) -> bool:
+        kept = self._threads.get(thread)
+        over = kept is not None and self._over(kept)
+        if over:
+            await self.delete(thread)
+        return over
+
+    async def _new(self, thread: ThreadId) -> None:
+        """Refuse a name that is taken."""
+        await self._purge(thread)
+        kept = self._threads.get(thread)
+        if kept is not None and kept.until > time.monotonic():
+            raise ThreadBusy(busy(thread, "this process", kept.until - time.monotonic()))
+        if kept is not None and kept.entries:
+            raise ThreadExists(exists(thread))
 
     def _held(self, lease: Lease) -> _Thread:
         kept = self._threads.get(lease.thread)

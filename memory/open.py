@@ -5,28 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from satchel.memory.errors import ConfigError
+from satchel.memory.keyring import from_environment
 from satchel.memory.redis_errors import public
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from satchel.memory.keyring import Keyring
     from satchel.memory.store import Store
 
 
 async def open_store(url: str | None = None) -> Store:
     """The store at an address; None is the embedded server of the user's data directory.
 
-    Raises `ConfigError` for an unknown scheme, `StoreUnreachable`, `StoreUnsafe`.
+    With `SATCHEL_KEY` in the environment what it keeps is encrypted, but for `memory://`, which keeps nothing. Raises
+    `ConfigError` for an unknown scheme or a wrong key, `StoreUnreachable`, `StoreUnsafe`.
     """
+    keys = from_environment()
     if url is None:
-        return await _embedded()
+        return _sealed(await _embedded(), keys)
     scheme = url.partition("://")[0]
     if scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in SCHEMES)
         raise ConfigError(
             f"{public(url)!r} is not the address of a store; known are {known}, or none for the embedded one"
         )
-    return await SCHEMES[scheme](url)
+    store = await SCHEMES[scheme](url)
+    return store if scheme == "memory" else _sealed(store, keys)
 
 
 async def _embedded() -> Store:
@@ -35,6 +40,14 @@ async def _embedded() -> Store:
 
     server = await attach(default_home() / "server")
     return ServerStore(server.url, server=server)
+
+
+def _sealed(store: Store, keys: Keyring | None) -> Store:
+    if keys is None:
+        return store
+    from satchel.memory.sealed import SealedStore  # noqa: PLC0415 - as above
+
+    return SealedStore(store, keys)
 
 
 async def _server(url: str) -> Store:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from satchel.memory import scripts
 from satchel.memory.connection import Connection
-from satchel.memory.errors import DamagedEntry, LeaseLost, StoreError, StoreUnsafe, ThreadBusy, ThreadNotFound
+from satchel.memory.errors import DamagedEntry, LeaseLost, StoreError, StoreUnsafe, ThreadBusy
 from satchel.memory.health import judge
 from satchel.memory.holder import Holder
-from satchel.memory.keys import index, keys, member, named
+from satchel.memory.keys import keys, member
+from satchel.memory.redis_bases import BATCH, Base
 from satchel.memory.redis_client import Scripts
 from satchel.memory.redis_fields import ServerFields
-from satchel.memory.sentences import absent, behind, busy, lost, moved, older, unsettled
+from satchel.memory.redis_retention import Retention
+from satchel.memory.sentences import behind, busy, lost, moved, older, unsettled
 from satchel.memory.store import Head, Lease, ThreadId
-from satchel.memory.topologies import TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,14 +26,15 @@ if TYPE_CHECKING:
 CHUNK = 1_900
 """Entries of one script call: some services take no more than 3,999 arguments."""
 
-BATCH = 500
-"""Entries of one read."""
+
+EMPTY = 2
+"""What a release answers that left no thread."""
 
 SETTLING = 4.0
 """Seconds that the server's disk may take for the intent of a write; less than the time for an answer."""
 
 
-class ServerStore:
+class ServerStore(Retention):
     """A `Store` on one server. It belongs to the event loop it is first used in; `url` shows no credentials."""
 
     def __init__(self, url: str, *, server: EmbeddedServer | None = None) -> None:
@@ -44,20 +46,28 @@ class ServerStore:
         self.fields = ServerFields(self.connection)
         script = self.connection.script
         self._acquire, self._renew = script(scripts.ACQUIRE), script(scripts.RENEW)
-        self._release, self._delete = script(scripts.RELEASE), script(scripts.DELETE)
-        self._append = script(scripts.APPEND)
+        self._release, self._append = script(scripts.RELEASE), script(scripts.APPEND)
+        self._retain(script)
 
     async def acquire(self, thread: ThreadId, *, ttl: float) -> Lease:
         """Take the thread; a holder that died on this machine is replaced at once, else `ThreadBusy`."""
+        while (lease := await self._take(thread, ttl)) is None:
+            await self._gone(thread)
+        return lease
+
+    async def _take(self, thread: ThreadId, ttl: float, *, over: bool = False) -> Lease | None:
+        """`acquire`; None for a thread whose time is over, unless that is what is wanted."""
         args = (secrets.token_hex(8), _ms(ttl), Holder.here().text())
+        last = "1" if over else ""
         with self._errors():
-            reply = await self._acquire(keys(thread)[:2], (*args, ""))
+            await self._index(thread)  # first, so that nothing is ever kept that is not listed
+            reply = await self._acquire(keys(thread)[:2], (*args, "", last))
             if reply[0] == b"busy" and (dead := _dead(reply[1])):
-                reply = await self._acquire(keys(thread)[:2], (*args, dead))
+                reply = await self._acquire(keys(thread)[:2], (*args, dead, last))
+            if reply[0] == b"over":
+                return None
             if reply[0] == b"busy":
                 raise ThreadBusy(busy(thread, _holder(reply[1]), reply[2] / 1000))
-            if reply[2] != b"0":
-                await self._index(thread)
         return Lease(thread, reply[1].decode())
 
     async def renew(self, lease: Lease, *, ttl: float) -> None:
@@ -69,7 +79,8 @@ class ServerStore:
     async def release(self, lease: Lease) -> None:
         """Give the thread back, if it is ours."""
         with self._errors():
-            await self._release(keys(lease.thread)[:2], (lease.token,))
+            if await self._release(keys(lease.thread)[:2], (lease.token,)) == EMPTY:
+                await _got(self._redis.srem(*member(lease.thread)))
 
     async def append(
         self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes], mark: int | None = None
@@ -86,7 +97,7 @@ class ServerStore:
             word, length = replies[-1][0], int(replies[-1][1])
             if word != b"ok":
                 raise _refused(lease, replies[-1], expected)
-            if expected == 0:
+            if expected == 0:  # another one that released the empty thread may have taken it off the list
                 await self._index(lease.thread)
         return length
 
@@ -109,55 +120,23 @@ class ServerStore:
 
     async def head(self, thread: ThreadId) -> Head | None:
         """The end of the thread's log, or None."""
-        with self._errors():
-            length, mark = await _got(self._redis.hmget(keys(thread)[0], ["n", "m"]))
-        if length is None:
-            return None
-        try:
-            return Head(int(length), int(mark or 0))
-        except ValueError as error:
-            raise DamagedEntry(f"the head of thread {thread.name!r} is not ours; remove the thread") from error
+        return (await self._look(thread))[0]
 
     async def read(self, thread: ThreadId, start: int = 0, stop: int | None = None) -> list[bytes]:
         """Entries `start` to `stop`; `DamagedEntry` if one is missing inside the log."""
-        head = await self.head(thread)
+        head, base = await self._look(thread)
         stop = min(stop if stop is not None else (1 << 62), head.length if head else 0)
-        out: list[bytes | None] = []
-        for first in range(start, stop, BATCH):
-            fields = [str(seq) for seq in range(first, min(first + BATCH, stop))]
-            with self._errors():
-                out += await _got(self._redis.hmget(keys(thread)[0], fields))
-        if None in out:
-            missing = start + out.index(None)
-            raise DamagedEntry(f"entry {missing} of thread {thread.name!r} is missing; restore the store, or remove it")
-        return [entry for entry in out if entry is not None]
-
-    async def threads(self, tenant: str = "default") -> list[ThreadId]:
-        """All threads of a tenant, sorted by name."""
         with self._errors():
-            names = await _got(self._redis.smembers(index(tenant)))
-        found = (ThreadId(named(name), tenant) for name in names)
-        return sorted(found, key=lambda thread: thread.name)
-
-    async def delete(self, thread: ThreadId) -> None:
-        """Remove every key of the thread; `ThreadBusy` while it is held."""
-        lease = await self.acquire(thread, ttl=TIMEOUT)
-        with self._errors():
-            reply = await self._delete(keys(thread), (lease.token,))
-            await _got(self._redis.srem(*member(thread)))
-        if reply == b"lost":
-            raise ThreadBusy(busy(thread, "another executor", TIMEOUT))
-        if reply == b"absent":
-            raise ThreadNotFound(absent(thread))
+            return await self._bases.read(thread, start, stop, forked=base is not None) if start < stop else []
 
     async def size(self, thread: ThreadId) -> int:
         """Bytes of the thread's entries."""
-        head = await self.head(thread)
-        total = 0
-        for first in range(0, head.length if head else 0, BATCH):
+        head, base = await self._look(thread)
+        total, length = 0, head.length if head else 0
+        for first in range(base.length if base else 0, length, BATCH):
             with self._errors():
                 async with self._redis.pipeline(transaction=False) as pipe:
-                    for seq in range(first, min(first + BATCH, head.length if head else 0)):
+                    for seq in range(first, min(first + BATCH, length)):
                         pipe.hstrlen(keys(thread)[0], str(seq))
                     total += sum(await pipe.execute())
         return total
@@ -175,6 +154,8 @@ class ServerStore:
 
     async def cursor(self, thread: ThreadId) -> dict[str, bytes]:
         """All named small values."""
+        if await self._is_over(thread):
+            return {}
         with self._errors():
             kept = await _got(self._redis.hgetall(keys(thread)[2]))
         return {name.decode(): value for name, value in kept.items()}
@@ -195,6 +176,17 @@ class ServerStore:
             await self.connection.aclose()
         if self._server is not None:
             self._server.release()
+
+    async def _look(self, thread: ThreadId) -> tuple[Head | None, Base | None]:
+        """The head of a thread that is there and whose time is not over, and its base."""
+        with self._errors():
+            found = await _got(self._redis.hmget(keys(thread)[0], ["n", "m", "a", "x", "l", "b"]))
+            if found[0] is None:
+                return None, None
+            head = _head(thread, found)
+            if head.expire is not None and await self._passed(thread, head):
+                return None, None
+        return head, Base.of(thread, found[5])
 
     async def _index(self, thread: ThreadId) -> None:
         await _got(self._redis.sadd(*member(thread)))
@@ -225,6 +217,14 @@ def _refused(lease: Lease, reply: Sequence[Any], expected: int) -> StoreError:
         return LeaseLost(moved(lease.thread, length, expected))
     count = [int(token.partition("-")[0] or 0) for token in (reply[2].decode(), lease.token)]
     return LeaseLost(older(lease.thread) if count[0] < count[1] else lost(lease.thread))
+
+
+def _head(thread: ThreadId, found: Sequence[bytes | None]) -> Head:
+    try:
+        length, mark, at, expire = (None if value is None else int(value) for value in found[:4])
+    except ValueError as error:
+        raise DamagedEntry(f"the head of thread {thread.name!r} is not ours; remove the thread") from error
+    return Head(length or 0, mark or 0, at and at / 1000, expire and expire / 1000, found[4] or b"")
 
 
 def _ms(seconds: float) -> int:

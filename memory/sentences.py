@@ -61,3 +61,26 @@ def unsettled(url: str, seconds: float) -> str:
 def absent(thread: ThreadId) -> str:
     """The sentence of `ThreadNotFound`."""
     return f"there is no thread {thread.name!r} of tenant {thread.tenant!r}; `satchel threads ls` lists them"
+
+
+def exists(thread: ThreadId) -> str:
+    """The sentence of `ThreadExists`."""
+    return f"there is a thread {thread.name!r} of tenant {thread.tenant!r} already; choose another name, or remove it"
+
+
+def foreign(source: ThreadId, target: ThreadId) -> str:
+    """The sentence of `ConfigError` for a fork into another tenant."""
+    return (
+        f"a fork of {source.name!r} cannot leave the tenant {source.tenant!r} for {target.tenant!r}; "
+        "fork it there, or export and import it"
+    )
+
+
+def too_long(source: ThreadId, asked: int, length: int) -> str:
+    """The sentence of `ConfigError` for a fork that is longer than its source, or empty."""
+    return f"thread {source.name!r} has {length} entries, a fork cannot begin with {asked}; choose 1 to {length}"
+
+
+def hollow(thread: ThreadId) -> str:
+    """The sentence of `ConfigError` for a thread without entries."""
+    return f"a thread {thread.name!r} of no entries cannot be made; give at least one"

@@ -6,18 +6,22 @@ A store knows neither records nor agents. Every write names the lease it was mad
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from satchel.memory.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterable, Sequence
 
     from satchel.memory.fields import Fields
 
 LONGEST = 512
 """Characters of a thread id or a tenant, at most."""
+
+
+GRAIN = 60
+"""Seconds between two notes of a thread's last commit, if it never expires: its age then costs no bytes a commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,18 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a thread's log ends: its length in entries, and the entry that a reader may start from."""
+    """Where a thread's log ends: its length in entries, and the entry that a reader may start from.
+
+    `at` is the time of the last commit in seconds since 1970 (exact for a thread that expires, else at most `GRAIN`
+    seconds early; None: not known), `expire` how many seconds after it the thread is gone (None: never), `lineage` what
+    was kept with a fork.
+    """
 
     length: int
     mark: int
+    at: float | None = field(default=None, compare=False)
+    expire: float | None = field(default=None, compare=False)
+    lineage: bytes = field(default=b"", compare=False)
 
 
 class Store(Protocol):
@@ -99,10 +111,37 @@ class Store(Protocol):
         """All threads of a tenant, sorted by name."""
 
     async def delete(self, thread: ThreadId) -> None:
-        """Remove every key of the thread. Raises `ThreadBusy` while it is held, `ThreadNotFound` if there is none."""
+        """Remove every key of the thread, fields too; its forks get what they share with it before.
+
+        Raises `ThreadBusy` while it is held, `ThreadNotFound` if there is none.
+        """
 
     async def size(self, thread: ThreadId) -> int:
-        """Bytes of the thread's entries as stored."""
+        """Bytes of the thread's entries as stored, without those that it shares with another thread."""
+
+    async def fork(self, source: ThreadId, target: ThreadId, length: int, *, lineage: bytes = b"") -> None:
+        """Make a new thread whose log begins with the first `length` entries of another one, shared and not copied.
+
+        It has a lease and a cursor of its own, expires as its source does, and keeps `lineage` for `head`. Raises
+        `ThreadExists`, `ThreadNotFound`, `ThreadBusy`, and `ConfigError` for another tenant or a wrong length.
+        """
+
+    async def create(self, thread: ThreadId, entries: AsyncIterable[bytes], *, mark: int = 0) -> int:
+        """Make a new thread of these entries, seen once the last one is there; the length of its log.
+
+        Raises `ThreadExists`, `ThreadBusy`, `ConfigError` if there is no entry, and whatever the entries raise: then
+        nothing is kept.
+        """
+
+    async def keep(self, thread: ThreadId, seconds: float | None) -> None:
+        """Let the thread expire this long after its last commit, or after now if that is later; None: never.
+
+        An expired thread is gone for every reader at once, unless it is held, and its bytes go with the next `keep`,
+        `sweep` or `acquire` that comes upon it. Raises `ThreadNotFound`.
+        """
+
+    async def sweep(self, tenant: str = "default") -> list[ThreadId]:
+        """Remove the threads of a tenant whose time is over, and what a killed `fork` or `create` left behind."""
 
     async def put_cursor(self, thread: ThreadId, fields: dict[str, bytes], drop: Sequence[str] = ()) -> None:
         """Write and drop named small values beside the log, in one atomic step (LangGraph's cursor; no truth in it)."""

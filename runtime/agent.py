@@ -44,6 +44,7 @@ class Agent(Waiting):
         on_budget: `answer` (one reserved last call without tools), `pause`, or `raise`.
         store: None for the embedded server (or SATCHEL_STORE, REDIS_URL), a URL, or an open `Store`.
         tenant: whose threads these are.
+        expire: seconds after its last commit that a thread is removed; None leaves it as it is, by default for ever.
         seed: derives the handles of new threads from their names, so that reruns are identical; for evals.
 
     Raises `ConfigError` for a wrong name or value, and `PromptTooLarge` if the system text and tool schemas alone do
@@ -63,6 +64,7 @@ class Agent(Waiting):
         on_budget: OnBudget = "answer",
         store: str | Store | None = None,
         tenant: str = "default",
+        expire: float | None = None,
         seed: int | None = None,
     ) -> None:
         self._stores = Stores(store)
@@ -72,9 +74,13 @@ class Agent(Waiting):
             "budget": budget, "on_budget": on_budget,
         }  # fmt: skip
         given = tuple(tools)
-        self._made = {"model": model, "tools": given, "store": store, "tenant": tenant, "seed": seed, **shape}
+        if expire is not None and not expire > 0:
+            raise ConfigError(f"expire={expire} leaves nothing to read; give seconds above 0, or None for ever")
+        place = {"store": store, "tenant": tenant, "expire": expire, "seed": seed}
+        self._made = {"model": model, "tools": given, **place, **shape}
         self.spec = make(resolve(model), given, **shape)
         self._tenant = tenant
+        self._expire = expire
         self._seed = seed
         self._adopted: dict[str, Session] = {}
         self._graph: CompiledStateGraph[Any, Any, Any, Any] | None = None
@@ -161,7 +167,14 @@ class Agent(Waiting):
     async def _session(self, name: str) -> Session:
         thread = ThreadId(name, self._tenant)
         salt = None if self._seed is None else salt_for(thread, self._seed)
-        return await Session.open(self.spec, await self.store(), thread, salt=salt, emit=lambda _: None)
+        session = await Session.open(self.spec, await self.store(), thread, salt=salt, emit=lambda _: None)
+        try:
+            if self._expire is not None:
+                await session.log.store.keep(thread, self._expire)
+        except BaseException:
+            await session.log.close()
+            raise
+        return session
 
     async def _adopt(self, name: str, task: str | None) -> Session:
         """The session of a thread that is driven through the bare graph; opened by its first node."""

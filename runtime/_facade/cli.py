@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from satchel import threads
+from satchel.threads import AsJson, StoreAt, open_store
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-
-    from satchel.memory.store import Store
 
 app = typer.Typer(
     name="satchel",
@@ -21,8 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-threads = typer.Typer(help="List, show and remove stored threads.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(threads, name="threads")
+app.add_typer(threads.app, name="threads")
 
 AgentAt = Annotated[str | None, typer.Option("--agent", metavar="MODULE:ATTR", help="An Agent to import.")]
 Model = Annotated[str | None, typer.Option(help="provider:model, or sim:echo, which needs no key.")]
@@ -32,8 +32,6 @@ Limit = Annotated[
     str | None,
     typer.Option("--context-limit", metavar="N|+N", help="Tokens, everything counted; +N: beyond the fixed surface."),
 ]
-StoreAt = Annotated[str | None, typer.Option("--store", metavar="URL", help="redis://, memory://, ...")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 @app.command()
@@ -106,9 +104,7 @@ def compare(
     """Run a task family in several modes, paired by seed, and say what state saves, or costs."""
     from satchel import console, pairing
 
-    result = _wait(
-        pairing.compare(suite, modes, seeds, prices, context_limit, out, lambda: _store(store), quiet=as_json)
-    )
+    result = _wait(pairing.compare(suite, modes, seeds, prices, context_limit, out, open_store(store), quiet=as_json))
     if as_json:
         console.document(result.to_json())
     else:
@@ -142,41 +138,6 @@ def replay(
         console.say("{trajectories} trajectories, {calls} prompts, {tokens:,} tokens in, {folds} folds".format(**total))
 
 
-@threads.command("ls")
-def ls(store: StoreAt = None, as_json: AsJson = False) -> None:
-    """List the stored threads."""
-    from satchel import console, shelf
-
-    rows = _wait(shelf.rows(lambda: _store(store)))
-    if as_json:
-        console.document(rows)
-        return
-    for row in rows:
-        console.out(f"{row['thread']:32} {row['entries']:>7} entries {row['bytes']:>12,} bytes")
-
-
-@threads.command()
-def show(thread: str, store: StoreAt = None, as_json: AsJson = False) -> None:
-    """Print a thread's log."""
-    from satchel import console, shelf
-
-    entries = _wait(shelf.entries(lambda: _store(store), thread))
-    if as_json:
-        console.document(entries)
-        return
-    for entry in entries:
-        console.out(shelf.line(entry))
-
-
-@threads.command()
-def rm(thread: str, store: StoreAt = None) -> None:
-    """Remove a thread and everything it holds."""
-    from satchel import console, shelf
-
-    _wait(shelf.remove(lambda: _store(store), thread))
-    console.say(f"removed {thread}")
-
-
 @app.command()
 def doctor(store: StoreAt = None, as_json: AsJson = False) -> None:
     """Say what in the store may lose data, what that means, and what to do."""
@@ -195,12 +156,6 @@ def doctor(store: StoreAt = None, as_json: AsJson = False) -> None:
             todo = f" -> {one.todo}" if one.todo else ""
             console.out(f"{one.state:8} {one.subject:13} {one.found}: {one.means}{todo}")
     raise typer.Exit(console.OK if well else console.FAILED)
-
-
-async def _store(url: str | None) -> Store:
-    from satchel.runtime.stores import open_store
-
-    return await open_store(url)
 
 
 def _wait(work: Coroutine[Any, Any, Any]) -> Any:

@@ -22,6 +22,7 @@ from satchel.memory.records import Entry, Result, Started
 from satchel.memory.redis_store import ServerStore
 from satchel.memory.store import ThreadId
 from tests.chaos import depot
+from tests.leaks import leaked
 from tests.stores import serving
 
 ROOT = Path(__file__).parents[2]
@@ -157,6 +158,5 @@ async def places(workers: list[Worker]) -> AsyncIterator[list[Place]]:
     made = [Place(worker) for worker in workers]
     yield made
     for place in made:
-        for thread in await place.store.threads():
-            await place.store.delete(thread)
         await place.store.aclose()
+        assert await leaked(place.worker.always["url"]) == []

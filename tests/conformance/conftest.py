@@ -9,6 +9,7 @@ import pytest
 
 from satchel.memory.memory_store import MemoryStore
 from satchel.memory.redis_store import ServerStore
+from tests.leaks import leaked
 from tests.stores import serving
 
 if TYPE_CHECKING:
@@ -18,17 +19,29 @@ if TYPE_CHECKING:
     from satchel.memory.store import Store
 
 
+RUNNING: dict[str, EmbeddedServer | None] = {}
+"""The servers that a test of this session has asked for."""
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], EmbeddedServer | None]]:
-    running: dict[str, EmbeddedServer | None] = {}
     with ExitStack() as stack:
 
         def of(backend: str) -> EmbeddedServer | None:
-            if backend not in running:
-                running[backend] = stack.enter_context(serving(backend, tmp_path_factory.mktemp(backend)))
-            return running[backend]
+            if backend not in RUNNING:
+                RUNNING[backend] = stack.enter_context(serving(backend, tmp_path_factory.mktemp(backend)))
+            return RUNNING[backend]
 
         yield of
+        RUNNING.clear()
+
+
+@pytest.fixture(autouse=True)
+async def no_key_is_left() -> AsyncIterator[None]:
+    """After each test, whatever a server still holds can be found by its lists, and removed."""
+    yield
+    for at in filter(None, RUNNING.values()):
+        assert await leaked(at.url) == []
 
 
 @pytest.fixture
@@ -36,7 +49,8 @@ async def store(request: pytest.FixtureRequest, server: Callable[[str], Embedded
     at = server(request.param)
     made: Store = MemoryStore() if at is None else ServerStore(at.url)
     yield made
-    for tenant in ("default", "other", "a", "a:b"):
-        for thread in await made.threads(tenant):
+    if isinstance(made, MemoryStore):
+        for thread in {*made._threads, *made.fields._threads}:
             await made.delete(thread)
+        assert (made._threads, made.fields._threads) == ({}, {})
     await made.aclose()

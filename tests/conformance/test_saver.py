@@ -9,6 +9,7 @@ from langgraph.checkpoint.conformance import checkpointer_test, validate
 from langgraph.checkpoint.conformance.capabilities import Capability
 
 from satchel.memory import RedisSaver
+from satchel.memory.keyring import VARIABLE
 from tests.stores import EVERYWHERE
 
 if TYPE_CHECKING:
@@ -17,10 +18,16 @@ if TYPE_CHECKING:
     from satchel.memory.embedded import EmbeddedServer
 
 
+KEYS = [pytest.param(None, id="plain"), pytest.param("07" * 32, id="sealed")]
+
+
+@pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("backend", EVERYWHERE)
 async def test_every_capability_of_the_published_suite(
-    backend: str, server: Callable[[str], EmbeddedServer | None]
+    backend: str, key: str | None, server: Callable[[str], EmbeddedServer | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if key:
+        monkeypatch.setenv(VARIABLE, key)
     at = server(backend)
 
     @checkpointer_test(name=f"satchel on {backend}")

