@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from itertools import count
@@ -129,11 +129,11 @@ async def drive(job: dict[str, Any], trail: Trail, store: Store) -> None:
     trail.note("end", outcome=result.outcome, output=result.output, detail=result.detail, folds=result.state.folds)
 
 
-def child(job: dict[str, Any]) -> NoReturn:
+def child(job: dict[str, Any], life: Callable[[dict[str, Any]], Coroutine[Any, Any, None]] = run) -> NoReturn:
     """One job in this process, and its end."""
     code = 1
     try:
-        asyncio.run(run(job))
+        asyncio.run(life(job))
         code = 0
     except BaseException:  # noqa: BLE001 - whatever it is, it is shown, and the process ends here
         traceback.print_exc()

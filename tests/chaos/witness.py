@@ -33,8 +33,7 @@ class Witness:
 
     def look(self, fields: Mapping[bytes, bytes]) -> list[Note]:
         """Read what is new in the notes, hold it against the log as it stands now, and return it."""
-        text = self.trail.read_text() if self.trail.exists() else ""
-        new = [json.loads(line) for line in text.splitlines()[len(self.notes) :]]
+        new = [json.loads(line) for line in self.trail.read_text().splitlines()[len(self.notes) :]]
         raw = [fields[b"%d" % n] for n in range(int(fields.get(b"n", 0)))]
         if raw[: len(self._raw)] != self._raw:
             self.faults.append(f"what stood in the log has changed ({len(self._raw)} entries, then {len(raw)})")
