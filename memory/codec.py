@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgpack
 
@@ -144,7 +144,24 @@ def _open(data: bytes, form: int) -> Json:
         body = _inflate(body)
     if len(body) > LARGEST:
         raise ValueError("too large")
-    return msgpack.unpackb(body, max_array_len=MOST + _FRAME, max_map_len=MOST + _FRAME, max_ext_len=0)
+    most = min(MOST + _FRAME, len(body))  # room is taken for as many as an array says that it holds
+    return msgpack.unpackb(body, max_array_len=most, max_map_len=most, max_ext_len=0, **_counted(body))
+
+
+def _counted(body: bytes) -> dict[str, Any]:
+    """What refuses a payload of more values than were ever written; a short one cannot hold so many."""
+    if len(body) <= MOST:
+        return {}
+    seen = 0
+
+    def count(container: Json) -> Json:
+        nonlocal seen
+        seen += len(container) or 1
+        if seen > 2 * (MOST + _FRAME):  # an empty one counts twice: here, and in what it stands in
+            raise ValueError("too many values")
+        return container
+
+    return {"list_hook": count, "object_hook": count}
 
 
 def _inflate(body: bytes) -> bytes:
