@@ -26,6 +26,7 @@ LARGEST = 64 << 20
 
 _FAULTS = (
     ValueError, TypeError, LookupError, AttributeError, ArithmeticError, NotImplementedError, RecursionError,
+    ImportError,
 )  # fmt: skip
 _KINDS = ("msgpack", "null", "bytes", "bytearray")
 _OTHER, _DIGEST = 0xFE, 0xFF

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from hashlib import sha1
+from typing import TYPE_CHECKING, Any, cast
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from satchel.memory.redis_errors import translate
 
@@ -28,12 +29,11 @@ class Scripts:
 
     def register(self, text: str) -> Callable[[Call], Awaitable[Any]]:
         """A script that is sent whole only once."""
-        script = self._redis.register_script(text)
+        known = script(self._redis, text)
 
         async def run(call: Call) -> Any:
-            names, args = call
             with translated(self._url):
-                return await script(keys=names, args=args)
+                return await known(*call)
 
         return run
 
@@ -48,6 +48,19 @@ class Scripts:
     async def aclose(self) -> None:
         """Close the connections; the embedded server ends when nobody uses it any more."""
         await self._closing()
+
+
+def script(redis: Redis, text: str) -> Callable[[Sequence[str], Sequence[Any]], Awaitable[Any]]:
+    """A script that is sent whole only to a server that does not know it; the server may be a new one at any time."""
+    digest = sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    async def run(names: Sequence[str], args: Sequence[Any]) -> Any:
+        try:
+            return await cast("Awaitable[Any]", redis.evalsha(digest, len(names), *names, *args))
+        except NoScriptError:
+            return await cast("Awaitable[Any]", redis.eval(text, len(names), *names, *args))
+
+    return run
 
 
 @contextmanager

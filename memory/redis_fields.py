@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from satchel.memory import scripts
 from satchel.memory.fields import Changed
 from satchel.memory.keys import fields_key, fields_member, index_of_fields, named
-from satchel.memory.redis_client import translated
+from satchel.memory.redis_client import script, translated
 from satchel.memory.redis_errors import public
 from satchel.memory.store import ThreadId
 
@@ -29,7 +29,7 @@ class ServerFields:
     def __init__(self, redis: Redis, url: str) -> None:
         self._redis = redis
         self._url = public(url)
-        self._change = redis.register_script(scripts.CHANGE)
+        self._change = script(redis, scripts.CHANGE)
 
     async def get(self, thread: ThreadId, names: Sequence[bytes]) -> list[bytes | None]:
         """The values of these names."""
@@ -54,7 +54,7 @@ class ServerFields:
         for part in (change.put.items(), change.fresh.items(), change.top.items(), change.push):
             words += [len(part), *(word for pair in part for word in pair)]
         with translated(self._url):
-            reply = await self._change(keys=[fields_key(thread)], args=[*words, *change.drop])
+            reply = await self._change([fields_key(thread)], [*words, *change.drop])
         how = cast("Literal['done', 'stale', 'taken']", reply[0].decode())
         return Changed(how, reply[1])
 

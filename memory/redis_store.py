@@ -11,9 +11,9 @@ from redis.backoff import ExponentialWithJitterBackoff
 
 from satchel.memory import scripts
 from satchel.memory.errors import ConfigError, DamagedEntry, LeaseLost, ThreadBusy, ThreadNotFound
-from satchel.memory.holder import Holder
+from satchel.memory.holder import HELD, Holder, nonce_of, owner, replaceable
 from satchel.memory.keys import index, keys, member, named
-from satchel.memory.redis_client import Scripts, translated
+from satchel.memory.redis_client import Scripts, script, translated
 from satchel.memory.redis_errors import judge, public
 from satchel.memory.redis_fields import ServerFields
 from satchel.memory.sentences import absent, busy, lost, moved
@@ -55,13 +55,21 @@ class ServerStore:
 
     async def acquire(self, thread: ThreadId, *, ttl: float) -> Lease:
         """Take the thread; a holder that died on this machine is replaced at once, else `ThreadBusy`."""
-        args = (secrets.token_hex(8), _ms(ttl), Holder.here().text())
+        nonce = secrets.token_hex(8)
+        HELD.add(nonce)
+        try:
+            return await self._take(thread, (nonce, _ms(ttl), Holder.here().text()))
+        except BaseException:
+            HELD.discard(nonce)
+            raise
+
+    async def _take(self, thread: ThreadId, args: tuple[str, int, str]) -> Lease:
         with self._errors():
             reply = await self._acquire(keys(thread)[:2], (*args, ""))
-            if reply[0] == b"busy" and (dead := _dead(reply[1])):
+            if reply[0] == b"busy" and (dead := replaceable(reply[1])):
                 reply = await self._acquire(keys(thread)[:2], (*args, dead))
             if reply[0] == b"busy":
-                raise ThreadBusy(busy(thread, _holder(reply[1]), reply[2] / 1000))
+                raise ThreadBusy(busy(thread, owner(reply[1]), reply[2] / 1000))
             if reply[2] != b"0":
                 await self._index(thread)
         return Lease(thread, reply[1].decode())
@@ -73,7 +81,8 @@ class ServerStore:
                 raise LeaseLost(lost(lease.thread))
 
     async def release(self, lease: Lease) -> None:
-        """Give the thread back, if it is ours."""
+        """Give the thread back, if it is ours; if the server cannot be told, this process knows."""
+        HELD.discard(nonce_of(lease.token))
         with self._errors():
             await self._release(keys(lease.thread)[:2], (lease.token,))
 
@@ -135,6 +144,7 @@ class ServerStore:
     async def delete(self, thread: ThreadId) -> None:
         """Remove every key of the thread; `ThreadBusy` while it is held."""
         lease = await self.acquire(thread, ttl=TIMEOUT)
+        HELD.discard(nonce_of(lease.token))
         with self._errors():
             reply = await self._delete(keys(thread), (lease.token,))
             await _got(self._redis.srem(*member(thread)))
@@ -189,8 +199,7 @@ class ServerStore:
             self._server.release()
 
     def _script(self, text: str) -> Callable[[Sequence[str], Sequence[Any]], Awaitable[Any]]:
-        script = self._redis.register_script(text)
-        return lambda names, args: script(keys=names, args=args)
+        return script(self._redis, text)
 
     async def _index(self, thread: ThreadId) -> None:
         await _got(self._redis.sadd(*member(thread)))
@@ -232,15 +241,3 @@ def _parts(op: str, expected: int, entries: Sequence[bytes], mark: int | None) -
 
 def _ms(seconds: float) -> int:
     return max(1, round(seconds * 1000))
-
-
-def _dead(held: bytes) -> str | None:
-    """The token of a lease whose holder certainly lives no more."""
-    token, _, holder = held.decode(errors="replace").partition("\t")
-    known = Holder.parse(holder)
-    return token if known is not None and known.dead() else None
-
-
-def _holder(held: bytes) -> str:
-    known = Holder.parse(held.decode(errors="replace").partition("\t")[2])
-    return str(known or "another executor")

@@ -7,6 +7,7 @@ import random
 import struct
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -95,3 +96,19 @@ def test_a_list_or_a_count_that_says_it_has_billions_of_items_is_refused_at_once
         with pytest.raises(DamagedEntry, match="'t' is damaged, missing or not ours"):
             targets.checkpoint(case)
     assert names
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.parametrize(
+    ("read", "fault"),
+    [
+        (lambda _: eval("1"), "did compile"),  # noqa: S307 - it is to be told
+        (lambda _: Path("/dev/null").read_bytes(), "did open /dev/null"),
+        (lambda _: dict[str, str]()["x"], "raised KeyError"),
+        (lambda _: sum(n for n in range(1 << 40)), "took more than 1 s"),
+        (lambda _: bytes(1 << 40), "raised MemoryError"),
+    ],
+    ids=["runs", "opens", "raises", "hangs", "swells"],
+)
+def test_the_watch_tells_what_a_bad_reader_does(read: Any, fault: str) -> None:
+    assert str(judge(Target("bad", random.Random.random, read), b"")).startswith(fault)
