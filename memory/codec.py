@@ -73,13 +73,14 @@ def decode(data: bytes) -> Record:
     return decode_entry(data, 0).record
 
 
-def decode_entry(data: bytes, seq: int) -> Entry:
-    """The whole entry at position `seq`; `DamagedEntry` as above, naming the position."""
+def decode_entry(data: bytes, seq: int, thread: str = "") -> Entry:
+    """The whole entry at position `seq`; `DamagedEntry` as above, naming the position, and the thread if given."""
     try:
         op, record = _record(_open(data, 0))
     except _FAULTS as error:
+        where = f"entry {seq} of thread {thread!r}" if thread else f"entry {seq}"
         raise DamagedEntry(
-            f"entry {seq} is damaged or not ours ({_short(error)}); restore the store, or remove the thread"
+            f"{where} is damaged or not ours ({_short(error)}); restore the store, or remove the thread"
         ) from error
     return Entry(seq, op, record)
 

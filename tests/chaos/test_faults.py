@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from satchel import Agent
 from satchel.memory import redis_store
 from satchel.memory.embedded import attach
 from satchel.memory.errors import StoreError, StoreUnreachable, StoreUnsafe
@@ -20,41 +16,11 @@ from satchel.memory.log import read_log
 from satchel.memory.records import Result
 from satchel.memory.redis_store import ServerStore
 from satchel.memory.store import ThreadId
-from satchel.runtime.models import Scripted
-from tests.chaos import depot
+from tests.chaos.inside import CALLS, Looking, agent, run
 from tests.wire import Wire, wire
 
-QUESTION = "long chain"
 BOUND = 30
 """Seconds in which a run has to stop, on a slow machine; the retries of two commands are most of it."""
-
-
-@dataclass
-class Looking:
-    """What the tools do: count the calls, and at one of them let something happen."""
-
-    at: int = 0
-    happen: Callable[[], None] = lambda: None
-    calls: Counter[str] = field(default_factory=Counter)
-
-    @contextmanager
-    def __call__(self, _: str, key: str) -> Iterator[None]:
-        self.calls[key] += 1
-        yield
-        if self.calls.total() == self.at:
-            self.happen()
-
-
-def agent(store: ServerStore, tree: Path, looking: Looking) -> Agent:
-    return Agent(
-        Scripted(depot.answer), depot.tools(tree, looking), instructions="You look after a depot.",
-        context_limit="+1100", reply_tokens=200, store=store, seed=7,
-    )  # fmt: skip
-
-
-async def run(made: Agent, *, resume: bool = False) -> Any:
-    task = depot.QUESTIONS[QUESTION].text
-    return await (made.aresume("t") if resume else made.arun(task, thread="t"))
 
 
 @pytest.fixture
@@ -93,7 +59,7 @@ async def disturbed(store: ServerStore, tree: Path, fault: Callable[[], None], m
     assert (result.outcome, result.output, plain.calls) == ("done", whole.output, Counter())
     entries = await read_log(store, ThreadId("t"))
     results = [entry.op for entry in entries if isinstance(entry.record, Result)]
-    assert len(results) == len(set(results)) == len(looking.calls) == 6
+    assert len(results) == len(set(results)) == len(looking.calls) == CALLS
     assert sum(times - 1 for times in looking.calls.values()) <= 1  # the one whose result could not be written
     return caught.value
 
