@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from hashlib import sha1
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoScriptError, RedisError
 
@@ -56,9 +56,9 @@ def script(redis: Redis, text: str) -> Callable[[Sequence[str], Sequence[Any]], 
 
     async def run(names: Sequence[str], args: Sequence[Any]) -> Any:
         try:
-            return await cast("Awaitable[Any]", redis.evalsha(digest, len(names), *names, *args))
+            return await redis.evalsha(digest, len(names), *names, *args)
         except NoScriptError:
-            return await cast("Awaitable[Any]", redis.eval(text, len(names), *names, *args))
+            return await redis.eval(text, len(names), *names, *args)
 
     return run
 
