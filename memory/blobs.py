@@ -7,10 +7,17 @@ its digest, and its digest stands there. So a message that a task wrote is not w
 from __future__ import annotations
 
 import zlib
+from contextlib import contextmanager
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 from satchel.memory.errors import DamagedEntry, StoreError
 from satchel.memory.keyring import refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from satchel.memory.store import ThreadId
 
 INLINE = 64
 """Bytes of a value that is not worth a field of its own."""
@@ -18,6 +25,10 @@ INLINE = 64
 LARGEST = 64 << 20
 """Bytes of one value, at most: 64 MiB."""
 
+_FAULTS = (
+    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, NotImplementedError, RecursionError,
+    ImportError,
+)  # fmt: skip
 _KINDS = ("msgpack", "null", "bytes", "bytearray")
 _OTHER, _DIGEST = 0xFE, 0xFF
 _SIZE = 16
@@ -112,6 +123,20 @@ def unseal(data: bytes, what: str) -> bytes:
     if data[0] != _PACKED or len(plain) > LARGEST or not unpacker.eof or unpacker.unused_data:
         raise damaged(what)
     return plain
+
+
+def checkpoint_of(thread: ThreadId) -> str:
+    """What is damaged, if something in a thread's checkpoints is."""
+    return f"a checkpoint of thread {thread.name!r}"
+
+
+@contextmanager
+def strict(thread: ThreadId) -> Iterator[None]:
+    """Whatever a reader of a thread's checkpoints stumbles over is `DamagedEntry`: only strange bytes make it."""
+    try:
+        yield
+    except _FAULTS as error:
+        raise damaged(checkpoint_of(thread)) from error
 
 
 def damaged(what: str) -> DamagedEntry:

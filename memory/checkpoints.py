@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from langgraph.checkpoint.base import get_checkpoint_metadata
 
 from satchel.memory import points
+from satchel.memory.blobs import strict
 from satchel.memory.errors import ConfigError, DamagedEntry
 from satchel.memory.saver_order import Tasks
 from satchel.memory.saver_plan import Plan
@@ -180,7 +181,8 @@ class Checkpoints:
             reader = Reader(store.fields, thread, serde)
             generation = await reader.generation()
             try:
-                answer = await ask(reader)
+                with strict(thread):
+                    answer = await ask(reader)
             except DamagedEntry:
                 if attempt == ATTEMPTS - 1 or await reader.generation() == generation:
                     raise
@@ -204,7 +206,8 @@ class Checkpoints:
 
     async def _sweep(self, store: Store, serde: SerializerProtocol, thread: ThreadId, choice: Choice) -> None:
         await self.settle(store, thread)
-        await sweep(store.fields, thread, serde, choice)
+        with strict(thread):
+            await sweep(store.fields, thread, serde, choice)
         self._stale(thread)
 
     def _stale(self, thread: ThreadId) -> None:

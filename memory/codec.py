@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgpack
 
@@ -75,13 +75,14 @@ def decode(data: bytes) -> Record:
     return decode_entry(data, 0).record
 
 
-def decode_entry(data: bytes, seq: int) -> Entry:
-    """The whole entry at position `seq`; `DamagedEntry` as above, naming the position."""
+def decode_entry(data: bytes, seq: int, thread: str = "") -> Entry:
+    """The whole entry at position `seq`; `DamagedEntry` as above, naming the position, and the thread if given."""
     try:
         op, record = _record(_open(data, 0))
     except _FAULTS as error:
+        where = f"entry {seq} of thread {thread!r}" if thread else f"entry {seq}"
         raise DamagedEntry(
-            f"entry {seq} is damaged or not ours ({_short(error)}); restore the store, or remove the thread"
+            f"{where} is damaged or not ours ({_short(error)}); restore the store, or remove the thread"
         ) from error
     return Entry(seq, op, record)
 
@@ -147,7 +148,24 @@ def _open(data: bytes, form: int) -> Json:
         body = _inflate(body)
     if len(body) > LARGEST:
         raise ValueError("too large")
-    return msgpack.unpackb(body, max_array_len=MOST + _FRAME, max_map_len=MOST + _FRAME, max_ext_len=0)
+    most = min(MOST + _FRAME, len(body))  # room is taken for as many as an array says that it holds
+    return msgpack.unpackb(body, max_array_len=most, max_map_len=most, max_ext_len=0, **_counted(body))
+
+
+def _counted(body: bytes) -> dict[str, Any]:
+    """What refuses a payload of more values than were ever written; a short one cannot hold so many."""
+    if len(body) <= MOST:
+        return {}
+    seen = 0
+
+    def count(container: Json) -> Json:
+        nonlocal seen
+        seen += len(container) or 1
+        if seen > 2 * (MOST + _FRAME):  # an empty one counts twice: here, and in what it stands in
+            raise ValueError("too many values")
+        return container
+
+    return {"list_hook": count, "object_hook": count}
 
 
 def _inflate(body: bytes) -> bytes:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import RedisCluster
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from satchel.memory.errors import ConfigError
 from satchel.memory.redis_errors import public, translate
@@ -29,9 +30,16 @@ class Connection:
             raise ConfigError(f"{self.url!r} is not an address of a server; write {known}") from None
 
     def script(self, text: str) -> Callable[[Sequence[str], Sequence[Any]], Awaitable[Any]]:
-        """A script that is sent whole only once."""
-        script = self.redis.register_script(text)
-        return lambda names, args: script(keys=names, args=args)
+        """A script that is sent whole only to a server that does not know it; it may be a new one at any time."""
+        digest = sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+        async def run(names: Sequence[str], args: Sequence[Any]) -> Any:
+            try:
+                return await _got(self.redis.evalsha(digest, len(names), *names, *args))
+            except NoScriptError:
+                return await _got(self.redis.eval(text, len(names), *names, *args))
+
+        return run
 
     async def atomically(self, text: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
         """The answers of one script that is called several times, all in one step."""
@@ -78,3 +86,8 @@ def _by_node(told: Mapping[str, Any], redis: RedisCluster) -> Mapping[str, Mappi
     """redis-py gives the answer of a cluster with a single primary bare."""
     primaries = [node.name for node in redis.get_primaries()]
     return told if set(told) <= set(primaries) else {primaries[0]: told}
+
+
+async def _got(answer: Any) -> Any:
+    """The answer of a command, which redis-py types as "perhaps awaitable"."""
+    return await answer

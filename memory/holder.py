@@ -13,6 +13,10 @@ _STATE, _START = 0, 19
 """Positions in /proc/PID/stat after the command's closing bracket (proc(5): fields 3 and 22)."""
 
 
+HELD: set[str] = set()
+"""The nonces of the leases that this process asked for and has not given up, whether or not a server knows that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """A process: `machine` is its boot and pid namespace, `start` tells it from a later one with the same number."""
@@ -45,6 +49,26 @@ class Holder:
     def __str__(self) -> str:
         where = "this machine" if self.machine == _machine() else self.host or "another machine"
         return "this process" if self == Holder.here() else f"process {self.pid} on {where}"
+
+
+def nonce_of(token: str) -> str:
+    """What tells a lease's token from all others."""
+    return token.partition("-")[2]
+
+
+def owner(held: bytes) -> str:
+    """Who holds a lease, from what stands in it: token, tab, holder."""
+    known = Holder.parse(held.decode(errors="replace").partition("\t")[2])
+    return str(known or "another executor")
+
+
+def replaceable(held: bytes) -> str | None:
+    """The token of a lease whose holder certainly lives no more, or is this process and has given it up."""
+    token, _, holder = held.decode(errors="replace").partition("\t")
+    known = Holder.parse(holder)
+    if known == Holder.here():
+        return None if nonce_of(token) in HELD else token
+    return token if known is not None and known.dead() else None
 
 
 @cache

@@ -98,7 +98,7 @@ class Log:
 
     async def _entry(self, seq: int) -> Entry | None:
         if seq not in self._loaded and seq < self.length:
-            return _decoded(await self.store.read(self.thread, seq, seq + 1), seq)[0]
+            return _decoded(await self.store.read(self.thread, seq, seq + 1), seq, self.thread)[0]
         return self._loaded.get(seq)
 
     async def _result(self, seq: int) -> Entry | None:
@@ -132,7 +132,7 @@ class Log:
     async def _read(self, start: int, stop: int) -> list[Entry]:
         data = await self.store.read(self.thread, start, stop)
         self.bytes += sum(map(len, data))
-        return _decoded(data, start)
+        return _decoded(data, start, self.thread)
 
     async def _load(self, salt: bytes | None, start: int) -> None:
         head = await self.store.head(self.thread)
@@ -186,7 +186,7 @@ async def read_log(store: Store, thread: ThreadId) -> list[Entry]:
     head = await store.head(thread)
     if head is None:
         raise ThreadNotFound(absent(thread))
-    return _decoded(await store.read(thread, 0, head.length), 0)
+    return _decoded(await store.read(thread, 0, head.length), 0, thread)
 
 
 def text_of(record: Record) -> str | None:
@@ -203,8 +203,8 @@ def compact(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
-def _decoded(data: Sequence[bytes], start: int) -> list[Entry]:
-    return [decode_entry(entry, start + n) for n, entry in enumerate(data)]
+def _decoded(data: Sequence[bytes], start: int, thread: ThreadId) -> list[Entry]:
+    return [decode_entry(entry, start + n, thread.name) for n, entry in enumerate(data)]
 
 
 def _salt(entries: Sequence[Entry]) -> bytes:

@@ -19,6 +19,8 @@ from satchel.memory.blobs import damaged
 from satchel.memory.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from langgraph.checkpoint.base import Checkpoint, CheckpointMetadata
 
     from satchel.memory.store import ThreadId
@@ -86,12 +88,17 @@ def entry_name(of: bytes, index: int) -> bytes:
     return b"l%b%d" % (of, index)
 
 
-def entry_names(segments: Segments) -> list[bytes]:
+def entry_names(segments: Segments) -> Iterator[bytes]:
     """Where all items of a list stand, in order."""
-    names: list[bytes] = []
+    start = 0
     for of, end in segments:
-        names += [entry_name(of, index) for index in range(len(names), end)]
-    return names
+        yield from (entry_name(of, index) for index in range(start, end))
+        start = max(start, end)
+
+
+def write_names(name: bytes, count: int) -> Iterator[bytes]:
+    """Where writes stand that are counted under a name."""
+    return (b"%b %d" % (name, n) for n in range(count))
 
 
 def head(point: str) -> bytes:

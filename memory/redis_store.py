@@ -9,7 +9,7 @@ from satchel.memory import scripts
 from satchel.memory.connection import Connection
 from satchel.memory.errors import DamagedEntry, LeaseLost, StoreError, StoreUnsafe, ThreadBusy
 from satchel.memory.health import judge
-from satchel.memory.holder import Holder
+from satchel.memory.holder import HELD, Holder, nonce_of, owner, replaceable
 from satchel.memory.keys import keys, member
 from satchel.memory.redis_bases import BATCH, Base
 from satchel.memory.redis_client import Scripts
@@ -57,17 +57,26 @@ class ServerStore(Retention):
 
     async def _take(self, thread: ThreadId, ttl: float, *, over: bool = False) -> Lease | None:
         """`acquire`; None for a thread whose time is over, unless that is what is wanted."""
-        args = (secrets.token_hex(8), _ms(ttl), Holder.here().text())
-        last = "1" if over else ""
+        nonce = secrets.token_hex(8)
+        HELD.add(nonce)
+        lease = None
+        try:
+            lease = await self._ask(thread, (nonce, _ms(ttl), Holder.here().text()), "1" if over else "")
+        finally:
+            if lease is None:
+                HELD.discard(nonce)
+        return lease
+
+    async def _ask(self, thread: ThreadId, args: tuple[str, int, str], last: str) -> Lease | None:
         with self._errors():
             await self._index(thread)  # first, so that nothing is ever kept that is not listed
             reply = await self._acquire(keys(thread)[:2], (*args, "", last))
-            if reply[0] == b"busy" and (dead := _dead(reply[1])):
+            if reply[0] == b"busy" and (dead := replaceable(reply[1])):
                 reply = await self._acquire(keys(thread)[:2], (*args, dead, last))
             if reply[0] == b"over":
                 return None
             if reply[0] == b"busy":
-                raise ThreadBusy(busy(thread, _holder(reply[1]), reply[2] / 1000))
+                raise ThreadBusy(busy(thread, owner(reply[1]), reply[2] / 1000))
         return Lease(thread, reply[1].decode())
 
     async def renew(self, lease: Lease, *, ttl: float) -> None:
@@ -77,7 +86,8 @@ class ServerStore(Retention):
                 raise LeaseLost(lost(lease.thread))
 
     async def release(self, lease: Lease) -> None:
-        """Give the thread back, if it is ours."""
+        """Give the thread back, if it is ours; if the server cannot be told, this process knows."""
+        HELD.discard(nonce_of(lease.token))
         with self._errors():
             if await self._release(keys(lease.thread)[:2], (lease.token,)) == EMPTY:
                 await _got(self._redis.srem(*member(lease.thread)))
@@ -229,15 +239,3 @@ def _head(thread: ThreadId, found: Sequence[bytes | None]) -> Head:
 
 def _ms(seconds: float) -> int:
     return max(1, round(seconds * 1000))
-
-
-def _dead(held: bytes) -> str | None:
-    """The token of a lease whose holder certainly lives no more."""
-    token, _, holder = held.decode(errors="replace").partition("\t")
-    known = Holder.parse(holder)
-    return token if known is not None and known.dead() else None
-
-
-def _holder(held: bytes) -> str:
-    known = Holder.parse(held.decode(errors="replace").partition("\t")[2])
-    return str(known or "another executor")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.checkpoint.base import CheckpointTuple, DeltaChannelHistory, PendingWrite, writes_sort_key
@@ -14,6 +15,7 @@ from satchel.memory import blobs, points
 from satchel.memory.fields import GENERATION
 from satchel.memory.lists import Pieces
 from satchel.memory.points import Point, Segments
+from satchel.memory.saver_plan import CHUNK
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -54,6 +56,7 @@ class Reader:
     def __init__(self, fields: Fields, thread: ThreadId, serde: SerializerProtocol) -> None:
         self._fields = fields
         self._thread = thread
+        self._what = blobs.checkpoint_of(thread)
         self._serde = serde
         self._read: dict[bytes, bytes | None] = {}
         self.lists: dict[tuple[str, str], Pieces] = {}
@@ -89,13 +92,13 @@ class Reader:
         named = [_names(point, only) for point in found]
         names = [name for row in named for name in row.values()]
         kept = {name: data for name, data in zip(names, await self._get(names), strict=True) if data is not None}
-        opened = {name: blobs.unseal(data, self._what()) for name, data in kept.items()}
+        opened = {name: blobs.unseal(data, self._what) for name, data in kept.items()}
         segments = {
             name: points.unpack_segments(data[1:], self._thread)
             for name, data in opened.items()
             if data[0] != points.WHOLE
         }
-        await self._get([name for of in segments.values() for name in points.entry_names(of)])
+        await self._get_all(name for of in segments.values() for name in points.entry_names(of))
         made = {
             name: Value(data[0], self._refs(segments[name]), segments[name])
             if name in segments
@@ -107,16 +110,14 @@ class Reader:
     async def writes(self, places: Sequence[tuple[str, str]]) -> list[list[Write]]:
         """What was written under these checkpoints, in the order in which it applies, not loaded yet."""
         counted = [points.writes_name(*place) for place in places]
-        counts = [int(data or 0) for data in await self._get(counted)]
-        named = [[b"%b %d" % (name, n) for n in range(count)] for name, count in zip(counted, counts, strict=True)]
-        await self._get([name for row in named for name in row])
-        return [self._writes(row) for row in named]
+        rows = [(name, int(data or 0)) for name, data in zip(counted, await self._get(counted), strict=True)]
+        await self._get_all(name for row in rows for name in points.write_names(*row))
+        return [self._writes(points.write_names(*row)) for row in rows]
 
     async def write_names(self, place: tuple[str, str]) -> list[bytes]:
         """Where the writes under a checkpoint stand."""
-        name = points.writes_name(*place)
-        (count,) = await self._get([name])
-        return [name, *(b"%b %d" % (name, n) for n in range(int(count or 0)))]
+        (count,) = await self._get([name := points.writes_name(*place)])
+        return [name, *points.write_names(name, int(count or 0))]
 
     async def history(self, point: Point, channels: Sequence[str]) -> Mapping[str, DeltaChannelHistory]:
         """What ancestors contributed to channels, each back to its nearest kept value."""
@@ -175,13 +176,10 @@ class Reader:
         parent, checkpoint, metadata, nulls = self._record(data)
         return Point(ns, parent, checkpoint, metadata, nulls)
 
-    def _writes(self, names: Sequence[bytes]) -> list[Write]:
+    def _writes(self, names: Iterable[bytes]) -> list[Write]:
         kept: dict[tuple[str, int], Write] = {}
         for name in names:
-            data = self._read[name]
-            if data is None:
-                raise blobs.damaged(self._what())
-            task, path, rows = self._record(data)
+            task, path, rows = self._record(self._read[name] or b"")
             for index, channel, kind, refs in rows:
                 if index < 0 or (task, index) not in kept:
                     kept[task, index] = Write(task, path, index, channel, kind, refs)
@@ -212,14 +210,14 @@ class Reader:
         return _DeltaSnapshot(items) if value.kind == points.SNAPSHOT else items
 
     def _record(self, data: bytes) -> Any:
-        return self._serde.loads_typed(blobs.unframe(blobs.unseal(data, self._what())))
+        return self._serde.loads_typed(blobs.unframe(blobs.unseal(data, self._what)))
 
     def _refs(self, segments: Segments) -> list[bytes]:
-        return [blobs.unseal(self._read[name] or b"", self._what()) for name in points.entry_names(segments)]
+        return [blobs.unseal(self._read[name] or b"", self._what) for name in points.entry_names(segments)]
 
     def _framed(self, ref: bytes) -> bytes:
         found = blobs.digest(ref)
-        return ref if found is None else blobs.unseal(self._read[points.blob_name(found)] or b"", self._what())
+        return ref if found is None else blobs.unseal(self._read[points.blob_name(found)] or b"", self._what)
 
     async def _load(self, refs: Iterable[Sequence[bytes]]) -> None:
         found = (blobs.digest(ref) for row in refs for ref in row)
@@ -230,8 +228,12 @@ class Reader:
         self._read.update(zip(missing, await self._fields.get(self._thread, missing) if missing else [], strict=True))
         return [self._read[name] for name in names]
 
-    def _what(self) -> str:
-        return f"a checkpoint of thread {self._thread.name!r}"
+    async def _get_all(self, names: Iterable[bytes]) -> None:
+        """Read what must be there; a count that lies ends at the first name that is not."""
+        left = iter(names)
+        while part := list(islice(left, CHUNK)):
+            if None in await self._get(part):
+                raise blobs.damaged(self._what)
 
 
 def _names(point: Point, only: Sequence[str] | None) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from itertools import count
@@ -44,14 +44,18 @@ class Trail:
         self._file = os.open(job["trail"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._points = count(1)
         self._ends = {job.get("kill"): signal.SIGKILL, job.get("stop"): signal.SIGSTOP}
+        self._fells = job.get("fell")
+        self._home = Path(job.get("home", ""))
 
     def note(self, kind: str, **values: Any) -> None:
         os.write(self._file, json.dumps({"kind": kind, **values}).encode() + b"\n")
 
     def point(self, what: str) -> None:
-        """Come to the next operation; die or stop here if it is the one."""
+        """Come to the next operation; die or stop here, or kill the server here, if it is the one."""
         number = next(self._points)
         self.note("point", number=number, what=what)
+        if number == self._fells:
+            os.kill(json.loads((self._home / "server.json").read_text())["server"], signal.SIGKILL)
         if number in self._ends:
             os.kill(os.getpid(), self._ends[number])
 
@@ -77,6 +81,7 @@ class Mortal(ServerStore):
     ) -> int:
         self.trail.point(f"before append {op}")
         length = await super().append(lease, op=op, expected=expected, entries=entries, mark=mark)
+        self.trail.note("commit", op=op, seq=expected, sha=[sha256(entry).hexdigest() for entry in entries])
         self.trail.point(f"after append {op}")
         return length
 
@@ -103,26 +108,32 @@ def agent(job: dict[str, Any], trail: Trail, store: Store) -> Agent:
 async def run(job: dict[str, Any]) -> None:
     """Do the job, and note how it ended."""
     trail = Trail(job)
-    server = None if job.get("url") else await attach(Path(job["home"]))
-    store = Mortal(job.get("url") or server.url, server=server)  # type: ignore[union-attr]  # one of the two is there
-    store.trail, store.ttl = trail, job.get("ttl")
-    name = job["question"]
-    made = agent(job, trail, store)
     try:
-        task = (depot.QUESTIONS | depot.WRITES)[name].text
-        result = await (made.aresume(name) if job.get("resume") else made.arun(task, thread=name))
-        trail.note("end", outcome=result.outcome, output=result.output, detail=result.detail, folds=result.state.folds)
+        server = None if job.get("url") else await attach(Path(job["home"]))
+        store = Mortal(job.get("url") or server.url, server=server)  # type: ignore[union-attr]  # one of the two is there
+        store.trail, store.ttl = trail, job.get("ttl")
+        try:
+            await drive(job, trail, store)
+        finally:
+            await store.aclose()
     except SatchelError as error:
         trail.note("error", type=type(error).__name__, text=str(error))
-    finally:
-        await store.aclose()
 
 
-def child(job: dict[str, Any]) -> NoReturn:
+async def drive(job: dict[str, Any], trail: Trail, store: Store) -> None:
+    """Run the question's thread, or resume it, over an open store."""
+    name = job["question"]
+    made = agent(job, trail, store)
+    task = (depot.QUESTIONS | depot.WRITES)[name].text
+    result = await (made.aresume(name) if job.get("resume") else made.arun(task, thread=name))
+    trail.note("end", outcome=result.outcome, output=result.output, detail=result.detail, folds=result.state.folds)
+
+
+def child(job: dict[str, Any], life: Callable[[dict[str, Any]], Coroutine[Any, Any, None]] = run) -> NoReturn:
     """One job in this process, and its end."""
     code = 1
     try:
-        asyncio.run(run(job))
+        asyncio.run(life(job))
         code = 0
     except BaseException:  # noqa: BLE001 - whatever it is, it is shown, and the process ends here
         traceback.print_exc()

@@ -20,7 +20,15 @@ from redis.exceptions import (
 
 from satchel.memory import Log, MemoryStore, ThreadId, open_store
 from satchel.memory.embedded import attach
-from satchel.memory.errors import ConfigError, DamagedEntry, StoreError, StoreUnreachable, StoreUnsafe
+from satchel.memory.errors import (
+    ConfigError,
+    DamagedEntry,
+    LeaseLost,
+    StoreError,
+    StoreUnreachable,
+    StoreUnsafe,
+    ThreadBusy,
+)
 from satchel.memory.log import read_log
 from satchel.memory.records import Said
 from satchel.memory.redis_errors import public, translate
@@ -189,3 +197,37 @@ def test_what_a_server_says_becomes_an_error_of_ours(error: RedisError | OSError
     ours = translate(error, "redis://h")
     assert re.search(words, str(ours))
     assert type(ours) is kind
+
+
+async def test_a_server_that_forgets_its_scripts_is_told_them_again(url: str) -> None:
+    """As one does that is killed and started again, at any moment."""
+    store = ServerStore(url)
+    log = await Log.open(store, THREAD)
+    async with Redis.from_url(url) as raw:
+        for n in range(3):
+            await raw.script_flush()
+            await log.append(f"say {n}", [Said(text=str(n))])
+    assert log.length == 4
+    await log.close()
+    await store.aclose()
+
+
+async def test_a_thread_that_could_not_be_given_back_is_free_for_the_process_that_gave_it_up(
+    url: str, tmp_path: Path
+) -> None:
+    async with wire(url, tmp_path) as proxy:
+        store, other = ServerStore(f"unix://{tmp_path}/wire.sock"), ServerStore(url)
+        log = await Log.open(store, THREAD)
+        with pytest.raises(ThreadBusy, match="held by this process"):
+            await other.acquire(THREAD, ttl=10)
+        proxy.refuse = b"READONLY You can't write against a read only replica."
+        with pytest.raises(StoreUnsafe):
+            await log.close()
+        again = await Log.open(other, THREAD)
+        await again.append("say", [Said(text="x")])
+        proxy.refuse = b""
+        with pytest.raises(LeaseLost):
+            await log.append("late", [Said(text="y")])
+        await again.close()
+        await store.aclose()
+        await other.aclose()

@@ -1,0 +1,182 @@
+"""What reads strangers' bytes: one row for each reader, with valid bytes to begin from and the error that is ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import zlib
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from satchel.evals.replay import _trajectory
+from satchel.memory import blobs
+from satchel.memory.checkpoints import Checkpoints
+from satchel.memory.codec import decode_entry, encode, pack, unpack
+from satchel.memory.errors import DamagedEntry, SatchelError, TraceError
+from satchel.memory.item_values import value_of
+from satchel.memory.items import Row, parted, split, text
+from satchel.memory.memory_store import MemoryStore
+from satchel.memory.records import Call, Ended, Fold, Opened, Record, Reply, Result, Said, Started, Usage
+from satchel.memory.store import ThreadId
+from tests.fuzz.mutate import BOMB, mutated
+
+RECORDS: tuple[Record, ...] = (
+    Opened(salt="00112233"),
+    Started(run=0, mode="stateful", budget={"steps": 40}),
+    Said(text="Refund the last order"),
+    Reply(step=1, text="I look.", model="m", usage=Usage(fresh=9, output=3), opaque={"id": [1, 2.5, None]}),
+    Call(id="c1", name="read", args={"path": "a/b", "deep": [{"x": [1]}]}, effect="read"),
+    Result(call="c1", text="row 1\nrow 2\n" * 200, error=False),
+    Fold(room=100, deep=False, certificate={"kept": ["res:abcd"]}),
+    Ended(outcome="done", text="so be it"),
+)
+VALUES: tuple[Any, ...] = (
+    {"likes": "tea", "cups": 3},
+    {"deep": [[1, {"a": None}]], "text": "x" * 2_000},
+    [],
+    "text",
+    7,
+)
+THREAD = ThreadId("t")
+CONFIG: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader: `make` gives one case from dice, `read` reads it and may raise `error` and nothing else."""
+
+    name: str
+    make: Callable[[random.Random], Any]
+    read: Callable[[Any], object]
+    error: type[SatchelError] = DamagedEntry
+
+
+def enveloped(dice: random.Random, body: bytes) -> bytes:
+    """A payload with the codec's header and a right checksum, in one of its forms or in none."""
+    if dice.random() < 0.02:
+        body = BOMB
+    elif dice.random() < 0.2:
+        body = zlib.compress(body, 1)
+    head = bytes((0xC1, dice.choice((0x10, 0x10, 0x11, 0x12, 0x12, 0x13, dice.randrange(256)))))
+    return head + zlib.crc32(body, zlib.crc32(head)).to_bytes(4, "big") + body
+
+
+def resealed(dice: random.Random, body: bytes) -> bytes:
+    """A framed value with the saver's header and a right checksum."""
+    form = dice.choice((0x20, 0x20, 0x20, 0x21, dice.randrange(256)))
+    return bytes((form,)) + zlib.crc32(body, form).to_bytes(4, "big") + body
+
+
+def entry(data: bytes) -> object:
+    return decode_entry(data, 0)
+
+
+def item(data: bytes) -> object:
+    return value_of(Row(("users",), "key", 0, 0, 0, data))
+
+
+def names(data: bytes) -> None:
+    """The three readers of the index; each may refuse."""
+    for read in (text, split, parted):
+        with suppress(DamagedEntry):
+            read(data)
+
+
+def blob(data: bytes) -> object:
+    return blobs.unseal(data, "a value")
+
+
+def line(data: bytes) -> object:
+    return _trajectory(data.decode(errors="replace"), "file:1")
+
+
+def _either(inside: Sequence[bytes], seal: Callable[[random.Random, bytes], bytes], whole: Sequence[bytes]) -> Any:
+    """Cases that are mutated whole, and more that are mutated inside their envelope."""
+
+    def make(dice: random.Random) -> bytes:
+        return mutated(dice, whole) if dice.random() < 0.3 else seal(dice, mutated(dice, inside))
+
+    return make
+
+
+def _bodies(sealed: Sequence[bytes]) -> list[bytes]:
+    """The payloads of the codec's envelopes, not compressed."""
+    return [zlib.decompress(data[6:]) if data[1] & 1 else data[6:] for data in sealed]
+
+
+def done(steps: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine that waits for nothing: its store is in memory."""
+    try:
+        steps.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("it waits")
+
+
+SERDE = JsonPlusSerializer(allowed_msgpack_modules=None)
+
+
+def checkpointed() -> dict[bytes, bytes]:
+    """The fields of a thread with a list of messages, a large value, a number, and pending writes."""
+    store, saved = MemoryStore(), Checkpoints("default")
+
+    async def put() -> None:
+        values = {"messages": [HumanMessage("a" * 99), AIMessage("b")], "large": "x" * 300, "n": 7}
+        made: Any = {**empty_checkpoint(), "channel_values": values, "channel_versions": dict.fromkeys(values, "1")}
+        planned, config = saved.plan_put(SERDE, CONFIG, made, {"source": "loop", "step": 0}, made["channel_versions"])
+        await saved.send(store, planned)
+        writes = [("messages", [AIMessage("c" * 80)]), ("n", 8)]
+        await saved.send(store, saved.plan_writes(SERDE, config, writes, ("task", "path")))
+
+    asyncio.run(put())
+    return dict(store.fields._threads[THREAD])
+
+
+KEPT = checkpointed()
+FRAMED = [blobs.unseal(data, "") for name, data in KEPT.items() if name[:1] in b"pvblw" and len(data) > 5]
+
+
+def field(dice: random.Random) -> dict[bytes, bytes]:
+    """The thread with one of its fields altered."""
+    name = dice.choice(list(KEPT))
+    data = KEPT[name]
+    if dice.random() < 0.7 and name[:1] in b"pvblw" and len(data) > 5:
+        return {**KEPT, name: resealed(dice, mutated(dice, [blobs.unseal(data, ""), *FRAMED]))}
+    return {**KEPT, name: mutated(dice, [data])}
+
+
+def checkpoint(fields: dict[bytes, bytes]) -> object:
+    store, saved = MemoryStore(), Checkpoints("default")
+    store.fields._threads[THREAD] = fields
+    return done(saved.get(store, SERDE, CONFIG))
+
+
+ENTRIES = [encode(record, f"op{n}") for n, record in enumerate(RECORDS)]
+ITEMS = [pack(value) for value in VALUES]
+BLOBS = [blobs.seal(data) for data in (b"short", b"long" * 100, *FRAMED)]
+LINES = [
+    json.dumps(
+        {"id": "a", "tools": [], "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": ""}]}
+    ),
+    json.dumps({"id": 1, "tools": {}, "messages": [{"role": "tool", "content": [1], "tool_call_id": None}]}),
+]
+NAMES = [b"users\0ann\0", b"users\0ann\0\0key", "ключ".encode(), msgpack.packb("x")]
+
+TARGETS = [
+    Target("entry", _either(_bodies(ENTRIES), enveloped, ENTRIES), entry),
+    Target("value", _either(_bodies(ITEMS), enveloped, ITEMS), unpack),
+    Target("item", _either(_bodies(ITEMS), enveloped, ITEMS), item),
+    Target("index", lambda dice: mutated(dice, NAMES), names),
+    Target("blob", _either(BLOBS, resealed, BLOBS), blob),
+    Target("checkpoint", field, checkpoint, SatchelError),  # an id that no checkpoint can have is a `ConfigError`
+    Target("trace", lambda dice: mutated(dice, [text.encode() for text in LINES]), line, TraceError),
+]
+"""Every reader of bytes that others may have written; a new one is one row."""
