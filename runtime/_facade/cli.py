@@ -76,22 +76,9 @@ def resume(
 @app.command()
 def suites(as_json: AsJson = False) -> None:
     """List the task families that `compare` runs, with their tags and their cases in the golden set."""
-    from satchel import console
-    from satchel.evals.suite import GOLDEN, SUITES, summary
+    from satchel import pairing
 
-    rows: list[dict[str, Any]] = [
-        {
-            "name": s.name, "summary": s.summary, "context_limit": s.context_limit, "tags": sorted(s.tags),
-            "cases": s.golden,
-        }
-        for s in SUITES.values()
-    ]  # fmt: skip
-    if as_json:
-        console.document(rows)
-        return
-    for row in rows:
-        console.out(f"{row['name']:22} {row['cases']:>4}  {row['summary']} [{', '.join(row['tags'])}]")
-    console.out(f"{GOLDEN:22} {sum(row['cases'] for row in rows):>4}  {summary(GOLDEN)}")
+    pairing.suites(as_json=as_json)
 
 
 Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds of each case: 40, or 3 of the golden set.")]
@@ -118,7 +105,7 @@ def compare(
     running = pairing.compare(
         suite, modes, seeds, prices, context_limit, out, store, workers=workers, quiet=as_json
     )  # fmt: skip
-    _tell(_wait(running).to_json(), out, as_json=as_json)
+    pairing.tell(_wait(running).to_json(), out, as_json=as_json)
 
 
 @app.command("eval")
@@ -139,7 +126,7 @@ def evaluate(
     running = pairing.compare(
         suite, mode, seeds, prices, context_limit, out, store, workers=workers, baseline=False, quiet=as_json
     )
-    _tell(_wait(running).to_json(), out, as_json=as_json)
+    pairing.tell(_wait(running).to_json(), out, as_json=as_json)
 
 
 @app.command()
@@ -148,20 +135,12 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write the pages of a report again from its result.json, and print it."""
+    from satchel import pairing
     from satchel.evals.report import read_result, write_report
 
     data = read_result(folder)
     write_report(data, folder)
-    _tell(data, folder, as_json=as_json)
-
-
-def _tell(data: dict[str, Any], out: Path | None, *, as_json: bool) -> None:
-    from satchel import console, pairing
-
-    if as_json:
-        console.document(data)
-    else:
-        pairing.tell(data, out)
+    pairing.tell(data, folder, as_json=as_json)
 
 
 @app.command()

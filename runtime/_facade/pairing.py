@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import Progress
@@ -17,7 +17,7 @@ from satchel.evals.compare import Result
 from satchel.evals.compare import compare as run
 from satchel.evals.plan import TRIALS
 from satchel.evals.report import ratios, slices, table
-from satchel.evals.suite import GOLDEN, tasks
+from satchel.evals.suite import GOLDEN, SUITES, summary, tasks
 from satchel.runtime.prices import STANDING
 from satchel.runtime.stores import open_store
 from satchel.shelf import opened
@@ -80,8 +80,28 @@ def split_rows(text: str) -> list[str]:
     return rows
 
 
-def tell(data: Mapping[str, Json], out: Path | None) -> None:
+def suites(*, as_json: bool) -> None:
+    """The suites with their tags and their cases in the golden set."""
+    rows: list[dict[str, Any]] = [
+        {
+            "name": s.name, "summary": s.summary, "context_limit": s.context_limit, "tags": sorted(s.tags),
+            "cases": s.golden,
+        }
+        for s in SUITES.values()
+    ]  # fmt: skip
+    if as_json:
+        console.document(rows)
+        return
+    for row in rows:
+        console.out(f"{row['name']:22} {row['cases']:>4}  {row['summary']} [{', '.join(row['tags'])}]")
+    console.out(f"{GOLDEN:22} {sum(row['cases'] for row in rows):>4}  {summary(GOLDEN)}")
+
+
+def tell(data: Mapping[str, Json], out: Path | None, *, as_json: bool) -> None:
     """The verdict, the tables, and where the report is."""
+    if as_json:
+        console.document(data)
+        return
     console.out(data["verdict"])
     console.out("")
     modes, others = list(data["modes"]), list(data["comparisons"])
