@@ -124,8 +124,7 @@ async def run_trial(
     metered = Metered(model or Scripted(case.policies[policy]), watch, cached=way.cached)
     agent = _agent(case, metered, way, cast("Store", counted), context_limit or suite.context_limit)
     thread = ThreadId(f"{suite.name}/{way.name}/{draw}", TENANT)
-    if await store.head(thread) is not None:  # left by a run that was broken off
-        await store.delete(thread)
+    await _clear(store, thread)
     began = time.perf_counter()
     answer = await _converse(agent, thread, case, watch)
     seconds = time.perf_counter() - began
@@ -187,6 +186,13 @@ TIMES = ("seconds", "first_reply_seconds", "gpu_seconds", "store_bytes")
 
 BUCKETS = ("fresh", "cache_read", "cache_write", "output", "reasoning")
 """Tokens by what a provider bills them as, disjoint."""
+
+
+async def _clear(store: Store, thread: ThreadId) -> None:
+    """Remove what a run that was broken off has left; whoever died holding it is replaced first."""
+    if await store.head(thread) is not None:
+        await store.release(await store.acquire(thread, ttl=60))
+        await store.delete(thread)
 
 
 async def _converse(agent: Agent, thread: ThreadId, case: Case, watch: Watch) -> str:
