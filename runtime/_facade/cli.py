@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from satchel import threads
-from satchel.threads import AsJson, StoreAt, open_store
+from satchel.threads import AsJson, StoreAt
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
