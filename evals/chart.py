@@ -36,9 +36,9 @@ class Panel:
 
 
 def panels(trials: Sequence[Mapping[str, Json]], modes: Sequence[str]) -> list[Panel]:
-    """A panel for each mode that has turns, all of one seed and to one scale."""
-    seed = representative(trials, modes[0])
-    shown = {t["mode"]: t for t in trials if t["seed"] == seed and t["turns"]}
+    """A panel for each mode that has turns, all of one case and to one scale."""
+    case = representative(trials, modes[0])
+    shown = {t["mode"]: t for t in trials if t["case"] == case and t["turns"]}
     every = [turn for trial in shown.values() for turn in trial["turns"]]
     if not every:
         return []
@@ -46,10 +46,10 @@ def panels(trials: Sequence[Mapping[str, Json]], modes: Sequence[str]) -> list[P
     return [_panel(shown[mode], top, across) for mode in modes if mode in shown]
 
 
-def representative(trials: Sequence[Mapping[str, Json]], mode: str) -> int:
-    """The seed whose total of input tokens is the median of a mode."""
-    ranked = sorted((t["input_tokens"], t["seed"]) for t in trials if t["mode"] == mode)
-    return int(ranked[len(ranked) // 2][1])
+def representative(trials: Sequence[Mapping[str, Json]], mode: str) -> str:
+    """The case whose total of input tokens is the median of a mode."""
+    ranked = sorted((t["input_tokens"], t["case"]) for t in trials if t["mode"] == mode)
+    return str(ranked[len(ranked) // 2][1])
 
 
 def _panel(trial: Mapping[str, Json], top: int, across: int) -> Panel:
@@ -61,7 +61,7 @@ def _panel(trial: Mapping[str, Json], top: int, across: int) -> Panel:
     folded = f", {len(folds)} folds (turns {', '.join(str(n + 1) for n in folds)})" if folds else ""
     return Panel(
         mode=trial["mode"],
-        title=f"{trial['mode']}: prompt tokens by turn, seed {trial['seed']}",
+        title=f"{trial['mode']}: prompt tokens by turn, {trial['case']}",
         text=f"{len(turns)} turns, {total:,} input tokens, of which {cached / max(total, 1):.0%} were sent before; "
         f"largest prompt {max(t[0] for t in turns):,}{folded}.",
         whole=_steps([t[0] for t in turns], top, step),

@@ -1,39 +1,41 @@
-"""`compare`: the same tasks and seeds in several modes, one trial at a time, paired with the stateless baseline."""
+"""`compare`: the same tasks and seeds in several modes, paired with the stateless baseline."""
 
 from __future__ import annotations
 
 import subprocess
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from satchel.evals.report import prepare, write_report
-from satchel.evals.statistics import mean
+from satchel.evals import pool
+from satchel.evals.metrics import pareto, price_reversal, slices, totals
+from satchel.evals.oracle import Oracle
+from satchel.evals.plan import Kept, Setting
+from satchel.evals.report import SCHEMA, prepare, write_report
+from satchel.evals.suite import Suite, Task
+from satchel.evals.suite import suite as suite_named
+from satchel.evals.suite import summary as summary_of
+from satchel.evals.suite import tasks as tasks_of
 from satchel.evals.trial import Trial, run_trial
-from satchel.evals.verdict import BASELINE, Comparison, bounds, compare_pairs
+from satchel.evals.verdict import BASELINE, Comparison, compare_pairs
 from satchel.memory.errors import ConfigError
+from satchel.runtime.mode import Mode
 from satchel.runtime.mode import mode as mode_named
 from satchel.runtime.prices import row
 
 if TYPE_CHECKING:
-    from satchel.evals.suite import Suite
     from satchel.memory.records import Json
     from satchel.memory.store import Store
     from satchel.runtime.models import Model
 
-SCHEMA = "satchel.compare/1"
-
-SUMMED = (
-    "input_tokens", "cached_tokens", "output_tokens", "model_calls", "tool_calls", "repeated_tool_calls", "folds",
-    "seconds", "store_bytes",
-)  # fmt: skip
-"""Fields of a trial that a mode adds up over its trials."""
+Job = tuple[str, Task, Mode]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """A comparison that was run: all trials, and what they come to. `kind` says where the answers came from."""
 
@@ -48,27 +50,31 @@ class Result:
     trials: tuple[Trial, ...]
 
     def of(self, mode: str) -> list[Trial]:
-        """The trials of a mode, in the order of the seeds."""
+        """The trials of a mode, in the order of the tasks."""
         return [trial for trial in self.trials if trial.mode == mode]
 
     @property
     def modes(self) -> list[str]:
         """The modes, the baseline first."""
-        return list(dict.fromkeys([BASELINE, *(trial.mode for trial in self.trials)]))
+        every = dict.fromkeys(trial.mode for trial in self.trials)
+        return sorted(every, key=lambda mode: mode != BASELINE)
 
-    @property
+    @cached_property
     def comparisons(self) -> list[Comparison]:
-        """Every other mode against the baseline."""
-        return [compare_pairs(self.of(mode), self.of(BASELINE)) for mode in self.modes if mode != BASELINE]
+        """Every other mode against the baseline, if that was run."""
+        base = self.of(BASELINE)
+        return [compare_pairs(self.of(mode), base) for mode in self.modes if mode != BASELINE] if base else []
 
     @property
     def verdict(self) -> str:
         """The verdict on the first mode compared, as one sentence; what to do if there was nothing to compare."""
         first = next(iter(self.comparisons), None)
-        return first.text if first else f"Only {BASELINE} was run: name another mode to compare it with."
+        return first.text if first else f"Only {self.modes[0]} was run: name another mode to compare it with."
 
     def to_json(self) -> dict[str, Json]:
         """The whole result as the versioned document `result.json`."""
+        modes = {mode: totals(self.of(mode), self.prices) for mode in self.modes}
+        reversals = {mode: price_reversal(found["usd"]) for mode, found in modes.items()}
         return {
             "schema": SCHEMA,
             "suite": self.suite,
@@ -80,77 +86,99 @@ class Result:
             "model": self.model,
             "prices": list(self.prices),
             "verdict": self.verdict,
-            "modes": {mode: _totals(self.of(mode), self.prices) for mode in self.modes},
+            "modes": modes,
             "comparisons": {c.mode: c.to_json() for c in self.comparisons},
+            "slices": slices(self.trials, self.modes, self.prices[0]) if self.comparisons else {},
+            "pareto": pareto(modes, self.prices[0]),
+            "price_reversal": {mode: found for mode, found in reversals.items() if found},
             "trials": [trial.to_json() for trial in self.trials],
         }
 
 
-def _totals(trials: Sequence[Trial], prices: Sequence[str]) -> dict[str, Json]:
-    """Sums over the trials of a mode; success is a mean, the peak a maximum; a sum with an unknown part is unknown."""
-    success = mean([t.success for t in trials])
-    usd: dict[str, float | None] = {}
-    for name in prices:
-        bills = [t.usd[name] for t in trials]
-        known = [b for b in bills if b is not None]
-        usd[name] = sum(known) if len(known) == len(bills) else None
-    return {
-        "trials": len(trials),
-        "success_mean": success.value,
-        "success_ci": bounds(success),
-        **{name: sum(getattr(t, name) for t in trials) for name in SUMMED},
-        "peak_tokens": max(t.peak_tokens for t in trials),
-        "usd": usd,
-        "outcomes": dict(sorted(Counter(t.outcome for t in trials).items())),
-    }
-
-
 async def compare(
-    suite: Suite,
-    modes: Sequence[str],
+    suite: Suite | str,
+    modes: Sequence[str | Mode],
     seeds: Sequence[int],
     *,
-    store: Store,
+    store: Store | str | None,
     prices: Sequence[str],
     context_limit: str | None = None,
     out: Path | None = None,
     progress: Callable[[Trial], None] | None = None,
     model: Model | None = None,
+    workers: int = 1,
+    baseline: bool = True,
 ) -> Result:
-    """Run every seed in every mode, and in the baseline, which always runs; write the report into `out` if given.
+    """Run every task of a suite (or `"golden"`) in every mode, and in the baseline unless `baseline` is off.
 
-    Trials run one after the other, the modes of a seed side by side, so that wall times are fair. Raises `ConfigError`
-    before the first trial for an unknown mode or price, and for no seeds or no prices.
+    With one worker trials run one after the other in this process, the modes of a task side by side, so that wall times
+    are fair; with more, in as many processes, each with the store of that URL. What `out` holds already is not run
+    again; every result is kept there as it comes, and the report is written at the end. Raises `ConfigError` before the
+    first trial for an unknown mode or price, and for no seeds or no prices.
     """
-    names = list(dict.fromkeys([BASELINE, *(mode_named(m).name for m in modes)]))
+    ways = [mode_named(m) for m in ([BASELINE] if baseline else []) + list(modes)]
+    ways = list({way.name: way for way in ways}.values())
     rows = tuple(dict.fromkeys(row(name).name for name in prices))
     if not seeds or not rows:
         raise ConfigError(f"a comparison needs at least one {'price row' if seeds else 'seed'}")
+    plan = tasks_of(suite, seeds) if isinstance(suite, str) else [Task(suite, 0, seed) for seed in seeds]
     if out:
         prepare(out)
-    trials: list[Trial] = []
-    for seed in seeds:
-        for name in names:
-            trial = await run_trial(
-                suite, seed, name, store=store, prices=rows, context_limit=context_limit, model=model
-            )
-            trials.append(trial)
+    setting = Setting(prices=rows, context_limit=context_limit, model=model.name if model else None)
+    kept = Kept(out)
+    jobs = [(setting.digest(task, way.name), task, way) for task in plan for way in ways]
+    left = [job for job in jobs if kept.get(job[0]) is None]
+    for key, _, _ in jobs:
+        if progress and (done := kept.get(key)):
+            progress(done)
+    running = _inside(left, setting, store, model) if workers == 1 else _outside(left, setting, store, workers)
+    async with aclosing(running) as results:
+        async for key, trial in results:
+            kept.add(key, trial)
             if progress:
                 progress(trial)
     result = Result(
-        suite=suite.name,
-        summary=suite.summary,
+        suite=suite if isinstance(suite, str) else suite.name,
+        summary=summary_of(suite) if isinstance(suite, str) else suite.summary,
         seeds=tuple(seeds),
         prices=rows,
         git=commit(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         kind="live" if model else "simulated",
         model=model.name if model else None,
-        trials=tuple(trials),
+        trials=tuple(filter(None, (kept.get(key) for key, _, _ in jobs))),
     )
     if out:
         write_report(result, out)
     return result
+
+
+async def _inside(
+    jobs: Sequence[Job], setting: Setting, store: Store | str | None, model: Model | None
+) -> AsyncGenerator[tuple[str, Trial]]:
+    """Trials one after the other in this process."""
+    if isinstance(store, str | None):
+        raise ConfigError("trials in this process need an open store; give one, or more than one worker")
+    oracle = Oracle()
+    for key, task, mode in jobs:
+        yield key, await run_trial(
+            task.suite, task.seed, mode, number=task.number, store=store, prices=setting.prices,
+            context_limit=setting.context_limit, model=model, oracle=oracle,
+        )  # fmt: skip
+
+
+async def _outside(
+    jobs: Sequence[Job], setting: Setting, store: Store | str | None, workers: int
+) -> AsyncGenerator[tuple[str, Trial]]:
+    """Trials in processes of their own, known there by name."""
+    if setting.model or not isinstance(store, str | None):
+        raise ConfigError(
+            "trials in several processes take the scripted policies and the URL of a store; use workers=1"
+        )
+    named = [(key, Task(suite_named(task.suite.name), task.number, task.seed), mode.name) for key, task, mode in jobs]
+    async with aclosing(pool.run(named, setting, workers=workers, store=store)) as results:
+        async for found in results:
+            yield found
 
 
 def commit() -> str | None:

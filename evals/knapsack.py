@@ -8,7 +8,7 @@ admitted classes come from the seeded generator, and no text shows a set in its 
 from __future__ import annotations
 
 import string
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from random import Random
 from typing import TYPE_CHECKING
@@ -50,6 +50,10 @@ EASY = Difficulty(
 HARD = Difficulty(
     name="hard", items=(80, 120), weight=(5, 50), value=(10, 500), classes=26, admitted=5, fill=(0.4, 0.6)
 )
+
+LONG = replace(HARD, name="long", items=(175, 195))
+LONGEST = replace(HARD, name="longest", items=(360, 390))
+"""Two levels that the paper does not have: with one inspection a turn, about 200 and 400 turns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from math import ceil
 from string import Template
 from typing import TYPE_CHECKING
 
 from satchel.evals.case import Case
 from satchel.evals.catalogue import passage, text
+from satchel.evals.graders import state
 from satchel.evals.knapsack import Difficulty, Instance, World, generate
 from satchel.evals.knapsack_policy import expert, explorer
 from satchel.runtime.arguments import Arguments
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 PER_TURN = 5
 """Inspections that the scripted player asks for in one turn."""
 
-STEPS, TOOL_CALLS = 120, 600
-"""Generous budgets: a hard case takes about 46 turns and 110 calls."""
+STEPS_PER_ITEM, TOOL_CALLS_PER_ITEM = 1.2, 6
+"""Generous budgets: a hard case of 100 items takes about 46 turns and 110 calls. With one inspection a turn there are
+twice as many steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,26 +56,30 @@ ORDINARY = Names()
 """The names of the paper."""
 
 
-def knapsack(seed: int, *, difficulty: Difficulty, verbose: bool, names: Names = ORDINARY) -> Case:
+def knapsack(
+    seed: int, *, difficulty: Difficulty, verbose: bool, names: Names = ORDINARY, per_turn: int = PER_TURN
+) -> Case:
     """The case of a seed. `verbose` answers carry about 100 more tokens each, as those of real tools do."""
     instance = generate(difficulty, seed, prefix=names.prefix)
-    return play(instance, difficulty=difficulty, verbose=verbose, names=names)
+    return play(instance, difficulty=difficulty, verbose=verbose, names=names, per_turn=per_turn)
 
 
-def play(instance: Instance, *, difficulty: Difficulty, verbose: bool, names: Names = ORDINARY) -> Case:
-    """The case of an instance, in a fresh world."""
+def play(
+    instance: Instance, *, difficulty: Difficulty, verbose: bool, names: Names = ORDINARY, per_turn: int = PER_TURN
+) -> Case:
+    """The case of an instance, in a fresh world; `per_turn` inspections are asked for at once."""
     world = World(instance)
-    words = names.words() | _figures(difficulty, instance)
+    words = names.words() | _figures(difficulty, instance) | {"per_turn": str(per_turn)}
     return Case(
         id=f"knapsack-{difficulty.name}-{'verbose' if verbose else 'bare'}-{instance.seed}",
         seed=instance.seed,
         task=Template(text("knapsack_task")).substitute(words).strip(),
         instructions=Template(text("knapsack_manual")).substitute(words).strip(),
         tools=Desk(world, names, verbose=verbose).tools(),
-        policies={"expert": expert(names, per_turn=PER_TURN), "explorer": explorer(names)},
-        score=world.score,
-        steps=STEPS,
-        tool_calls=TOOL_CALLS,
+        policies={"expert": expert(names, per_turn=per_turn), "explorer": explorer(names)},
+        score=state(world.score),
+        steps=ceil(STEPS_PER_ITEM * len(instance.items) * (2 if per_turn == 1 else 1)),
+        tool_calls=TOOL_CALLS_PER_ITEM * len(instance.items),
         tags=frozenset({difficulty.name, "verbose" if verbose else "bare"}),
     )
 
@@ -84,7 +91,6 @@ def _figures(difficulty: Difficulty, instance: Instance) -> dict[str, str]:
         "classes": str(difficulty.classes),
         "last": chr(ord("A") + difficulty.classes - 1),
         "admitted": str(difficulty.admitted),
-        "per_turn": str(PER_TURN),
     }
 
 

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
     from satchel.evals.compare import Result
 
+SCHEMA = "satchel.compare/2"
+"""The version of result.json."""
+
 BASE = "stateless"
 """The column that dollars are relative to; its own dollars are 1."""
 
 NONE = "unknown"
+NOT_MET = "no failure met"
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 Shown = Callable[[Mapping[str, Json]], str]
@@ -50,6 +54,19 @@ def write_report(result: Result | Mapping[str, Json], out: Path) -> None:
     }
     for name, text in texts.items():
         (out / name).write_text(text, encoding="utf-8")
+
+
+def read_result(folder: Path) -> dict[str, Json]:
+    """The `result.json` of a report folder. Raises `ConfigError` if there is none of ours."""
+    path = folder / "result.json"
+    try:
+        data: dict[str, Json] = json.loads(path.read_text(encoding="utf-8"))
+        schema = data["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is not a result of compare or eval ({error}); name their --out folder") from None
+    if schema != SCHEMA:
+        raise ConfigError(f"{path} has the schema {schema!r}, not {SCHEMA!r}; run the comparison again")
+    return data
 
 
 def prepare(out: Path) -> None:
@@ -99,6 +116,8 @@ def _view(data: Mapping[str, Json]) -> dict[str, Json]:
         "others": others,
         "table": table(data),
         "ratios": ratios(data),
+        "slices": slices(data),
+        "fronts": fronts(data),
         "notes": [data["comparisons"][mode]["verdict"]["text"] for mode in others[1:]],
     }
 
@@ -106,8 +125,10 @@ def _view(data: Mapping[str, Json]) -> dict[str, Json]:
 def table(data: Mapping[str, Json]) -> list[Line]:
     """The ledger: one line a measure, one column a mode; means per trial, dollars relative to the baseline."""
     modes = list(data["modes"].values())
+    first, base = data["prices"][0], data["modes"].get(BASE, modes[0])["usd"]
     measures: list[tuple[str, Shown]] = [
         ("success", lambda m: f"{m['success_mean']:.3f}{_between(m['success_ci'], 3)}"),
+        ("solved", lambda m: f"{m['solved']} of {m['trials']}"),
         ("input tokens", lambda m: _each(m, "input_tokens")),
         ("of which cached prefix", lambda m: _each(m, "cached_tokens")),
         ("output tokens", lambda m: _each(m, "output_tokens")),
@@ -115,9 +136,20 @@ def table(data: Mapping[str, Json]) -> list[Line]:
         ("model calls", lambda m: _each(m, "model_calls", 1)),
         ("tool calls", lambda m: _each(m, "tool_calls", 1)),
         ("repeated tool calls", lambda m: _each(m, "repeated_tool_calls", 1)),
+        ("steps beyond the oracle's", lambda m: f"{m['extra_steps']:+.1f}"),
+        ("tool accuracy", lambda m: f"{m['tool_accuracy']:.3f}"),
+        ("action agreement", lambda m: f"{m['agreement']:.3f}"),
+        ("fault rate", lambda m: f"{m['fault_rate']:.1%}"),
+        ("amnesia tax", lambda m: f"{m['amnesia_tax']:.1%}"),
+        ("stale exposure", lambda m: f"{m['stale_exposure']:.3f}"),
+        ("failure recovery", lambda m: NOT_MET if m["recovery"] is None else f"{m['recovery']:.1%}"),
         ("folds", lambda m: _each(m, "folds", 1)),
-        *((f"dollars at {row}", _relative(data["modes"][BASE]["usd"][row], row)) for row in data["prices"]),
+        *((f"dollars at {row}", _relative(base[row], row)) for row in data["prices"]),
+        (f"cost per solved task at {first}", lambda m: _cost(m["usd_per_solved"][first])),
+        ("score per 1k tokens", lambda m: _cost(m["score_per_1k_tokens"])),
+        ("round trips to the store", lambda m: _each(m, "round_trips", 1)),
         ("bytes in the store", lambda m: _each(m, "store_bytes")),
+        ("seconds to the first reply", lambda m: _cost(m["first_reply_seconds"])),
         ("seconds", lambda m: _each(m, "seconds", 2)),
         ("outcomes", lambda m: ", ".join(f"{name} {n}" for name, n in m["outcomes"].items())),
     ]
@@ -131,8 +163,38 @@ def ratios(data: Mapping[str, Json]) -> list[Line]:
         ("success difference", lambda c: _signed(c["success_diff"], c["ci"]["success_diff"])),
         ("input tokens", lambda c: _times(c["token_ratio"], c["ci"]["token_ratio"])),
         *((f"dollars at {row}", _usd(row)) for row in data["prices"]),
+        ("p of solved, exact (McNemar)", lambda c: f"{c['p']['success']:.3g}"),
+        ("p of tokens, signed ranks (Wilcoxon)", lambda c: f"{c['p']['tokens']:.3g}"),
     ]
     return [Line(name, tuple(show(c) for c in every)) for name, show in measures]
+
+
+def slices(data: Mapping[str, Json]) -> list[Line]:
+    """By tag, the success of each mode and, below it, its dollars against the baseline at the first row."""
+    return [
+        Line(f"{tag}, {found['trials']}", tuple(_slice(found, mode, data["prices"][0]) for mode in data["modes"]))
+        for tag, found in data["slices"].items()
+    ]
+
+
+def _slice(found: Mapping[str, Json], mode: str, row: str) -> str:
+    success = f"{found['success'][mode]:.3f}"
+    usd = found["comparisons"][mode]["usd_ratio"][row] if mode in found["comparisons"] else None
+    return success if usd is None else f"{success} (dollars {usd:.2f}{TIMES})"
+
+
+def fronts(data: Mapping[str, Json]) -> list[str]:
+    """The Pareto fronts and price reversals, one sentence each."""
+    cost = {"usd": f"dollars at {data['prices'][0]}", "tokens": "tokens", "seconds": "seconds"}
+    every = [f"No mode beats these in success and {cost[axis]}: {', '.join(f)}." for axis, f in data["pareto"].items()]
+    for mode, found in data["price_reversal"].items():
+        swapped = "; ".join(f"{a} and {b}" for a, b in found["reversed"]) or "none"
+        every.append(f"Models whose rank by list price is not that by the bill in {mode}: {swapped}.")
+    return every
+
+
+def _cost(value: float | None) -> str:
+    return NONE if value is None else f"{value:.3g}"
 
 
 def _usd(row: str) -> Shown:

@@ -3,53 +3,43 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from satchel.evals.oracle import Oracle
+from satchel.evals.watch import Counted, Metered, TurnTokens, Watch
 from satchel.memory.errors import ModelError
 from satchel.memory.store import ThreadId
 from satchel.runtime.agent import Agent
 from satchel.runtime.budget import Budget
-from satchel.runtime.context import tokens
-from satchel.runtime.events import PromptSent, RunEnded, ToolStarted
-from satchel.runtime.meter import Meter
-from satchel.runtime.models import Scripted, spoken
-from satchel.runtime.prices import bill_prompt, row
+from satchel.runtime.mode import Mode
+from satchel.runtime.mode import mode as mode_named
+from satchel.runtime.models import Scripted
+from satchel.runtime.prices import bill_prompt, find, row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
-
     from satchel.evals.case import Case
+    from satchel.evals.graders import Judge
     from satchel.evals.suite import Suite
     from satchel.memory.records import Json
     from satchel.memory.store import Store
-    from satchel.runtime.context.message import Message
-    from satchel.runtime.events import Event, RunResult
-    from satchel.runtime.models import Answer, Model
-
+    from satchel.runtime.models import Model
 
 TENANT = "evals"
-"""Whose threads trials are, apart from the user's own; each is named by suite, mode and seed, and removed after it."""
+"""Whose threads trials are, apart from the user's own; each is named by suite, case, mode and seed, and removed."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnTokens:
-    """One model call in tokens: the whole prompt, its prefix sent before, the reply; and whether a fold came first."""
-
-    input: int
-    cached: int
-    output: int
-    folded: bool = False
+TOLERANCE = 0.01
+"""How much less than the oracle a trial may score and still count as solved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What one run of one case in one mode came to.
+    """What one run of one case in one mode came to; README.md defines each measure and its unit.
 
     Tokens are counted by us; `cached_tokens` is the sum over turns of the longest common prefix with the turn before.
-    `repeated_tool_calls` are executed calls of a `read` tool that had run before with the same arguments. `usd` is by
-    price row, in dollars for a model's row and in millions of uncached input tokens for a relative one; None is
-    unknown. `seconds` is wall time, `store_bytes` the thread as stored.
+    `usd` is by price row, in dollars for a model's row and in millions of uncached input tokens for a relative one;
+    None is unknown. `seconds` are wall time, `store_bytes` the thread as stored.
     """
 
     suite: str
@@ -71,78 +61,96 @@ class Trial:
     folds: int
     context_limit: int
     turns: tuple[TurnTokens, ...] = field(repr=False)
+    solved: bool = True
+    oracle: float = 1.0
+    extra_steps: int = 0
+    tool_accuracy: float = 1.0
+    agreement: float = 1.0
+    diverged: int | None = None
+    faults: int = 0
+    amnesia_tokens: int = 0
+    stale: int = 0
+    tool_errors: int = 0
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    first_reply_seconds: float | None = None
+    gpu_seconds: float | None = None
+    round_trips: int = 0
+    prompts: str = ""
+    tags: tuple[str, ...] = ()
+    judged: float | None = None
+
+    @property
+    def pair(self) -> tuple[str, str, int]:
+        """What pairs it with the same task in another mode."""
+        return self.suite, self.case, self.seed
 
     def to_json(self) -> dict[str, Json]:
         """The trial as it stands in result.json; each turn as [input, cached, output, folded 0 or 1]."""
         raw = asdict(self)
-        raw["usd"] = dict(self.usd)
+        raw |= {"usd": dict(self.usd), "tokens": dict(self.tokens), "tags": list(self.tags)}
         raw["turns"] = [[t.input, t.cached, t.output, int(t.folded)] for t in self.turns]
         return raw
 
-
-class Metered:
-    """A model whose prompts are measured: by its own usage, or else by the prefix shared with the one before."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        self.name, self.window, self.exact = model.name, model.window, model.exact
-        self._meter = Meter()
-        self.turns: list[TurnTokens] = []
-
-    async def call(self, messages: Sequence[Message], tools: Sequence[Json], *, reply_tokens: int) -> Answer:
-        """The model's own answer."""
-        answer = await self._model.call(messages, tools, reply_tokens=reply_tokens)
-        if used := answer.usage:
-            turn = TurnTokens(input=used.input, cached=used.cache_read, output=used.output + used.reasoning)
-        else:
-            split = self._meter.measure(messages, tools)
-            turn = TurnTokens(
-                input=split.cached + split.rest, cached=split.cached, output=spoken(answer.text, answer.calls)
-            )
-        self.turns.append(turn)
-        return answer
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Json]) -> Trial:
+        """The trial that `to_json` wrote."""
+        turns = tuple(TurnTokens(input=i, cached=c, output=o, folded=bool(f)) for i, c, o, f in raw["turns"])
+        return cls(**{**raw, "turns": turns, "tags": tuple(raw["tags"])})
 
 
 async def run_trial(
     suite: Suite,
     seed: int,
-    mode: str,
+    mode: str | Mode,
     *,
     store: Store,
     prices: Sequence[str],
     context_limit: str | None = None,
     model: Model | None = None,
     policy: str = "expert",
+    number: int = 0,
+    oracle: Oracle | None = None,
+    judge: Judge | None = None,
 ) -> Trial:
-    """Run the case of a seed in a mode on a thread of its own, measure it, and remove the thread.
+    """Run case `number` of a suite at a seed in a mode on a thread of its own, measure it, and remove the thread.
 
     Without a model the case's own `policy` plays. Raises `ConfigError` for an unknown mode or price row.
     """
-    case = suite.make(seed)
-    metered = Metered(model or Scripted(case.policies[policy]))
-    agent = _agent(case, metered, mode, store, context_limit or suite.context_limit)
-    thread = ThreadId(f"{suite.name}/{mode}/{seed}", TENANT)
-    if await store.head(thread) is not None:  # left by a run that was broken off
-        await store.delete(thread)
+    way = mode_named(mode)
+    draw = suite.draw(number, seed)
+    reference = await (oracle or Oracle()).of(suite, draw)
+    case = suite.make(draw)
+    watch, counted = Watch(case), Counted(store)
+    metered = Metered(model or Scripted(case.policies[policy]), watch, cached=way.cached)
+    agent = _agent(case, metered, way, cast("Store", counted), context_limit or suite.context_limit)
+    thread = ThreadId(f"{suite.name}/{way.name}/{draw}", TENANT)
+    await _clear(store, thread)
     began = time.perf_counter()
-    watched = await _watch(agent.astream(case.task, thread=thread.name), case)
+    answer = await _converse(agent, thread, case, watch)
     seconds = time.perf_counter() - began
-    turns = tuple(
-        TurnTokens(input=t.input, cached=t.cached, output=t.output, folded=n in watched.folded)
-        for n, t in enumerate(metered.turns)
-    )
     size = await store.size(thread)
     await store.delete(thread)
+    judged = await judge(case.task, answer) if judge else None
+    if watch.result is None:
+        raise ModelError("the run ended without an outcome; `satchel threads show` tells how far it came")
+    turns = tuple(
+        TurnTokens(input=t.input, cached=t.cached, output=t.output, folded=n in watch.folded)
+        for n, t in enumerate(metered.turns)
+    )
+    if judged and judged.usage:  # the judge's call is part of the bill
+        used = judged.usage
+        turns = (*turns, TurnTokens(input=used.input, cached=used.cache_read, output=used.output + used.reasoning))
+    success = case.score(answer)
     return Trial(
         suite=suite.name,
         case=case.id,
         seed=seed,
-        mode=mode,
-        success=case.score(),
-        outcome=watched.result.outcome,
+        mode=way.name,
+        success=success,
+        outcome=watch.result.outcome,
         model_calls=len(turns),
-        tool_calls=watched.result.usage.tool_calls,
-        repeated_tool_calls=watched.repeated,
+        tool_calls=len(watch.calls),
+        repeated_tool_calls=watch.repeated,
         input_tokens=sum(t.input for t in turns),
         cached_tokens=sum(t.cached for t in turns),
         output_tokens=sum(t.output for t in turns),
@@ -150,10 +158,54 @@ async def run_trial(
         usd={name: bills(turns, name) for name in prices},
         seconds=seconds,
         store_bytes=size,
-        folds=watched.result.state.folds,
+        folds=watch.result.state.folds,
         context_limit=agent.spec.ceiling,
         turns=turns,
+        solved=success > 0 and success >= reference.success - TOLERANCE,
+        oracle=reference.success,
+        extra_steps=len(metered.turns) - reference.steps,
+        tool_accuracy=reference.accuracy(watch.calls),
+        agreement=reference.agreement(watch.calls),
+        diverged=reference.divergence(watch.calls),
+        faults=metered.faults,
+        amnesia_tokens=metered.amnesia,
+        stale=metered.stale,
+        tool_errors=watch.errors,
+        tokens={name: getattr(watch.usage, name) for name in BUCKETS},
+        first_reply_seconds=watch.first_reply,
+        gpu_seconds=metered.seconds if model and find(model.name) is None else None,
+        round_trips=counted.trips,
+        prompts=metered.prompts,
+        tags=tuple(sorted({suite.name, *suite.tags, *case.tags})),
+        judged=judged.score if judged else None,
     )
+
+
+TIMES = ("seconds", "first_reply_seconds", "gpu_seconds", "store_bytes")
+"""Fields that differ from run to run: times, and the stored bytes of a log that holds times."""
+
+BUCKETS = ("fresh", "cache_read", "cache_write", "output", "reasoning")
+"""Tokens by what a provider bills them as, disjoint."""
+
+
+async def _clear(store: Store, thread: ThreadId) -> None:
+    """Remove what a run that was broken off has left; whoever died holding it is replaced first."""
+    if await store.head(thread) is not None:
+        await store.release(await store.acquire(thread, ttl=60))
+        await store.delete(thread)
+
+
+async def _converse(agent: Agent, thread: ThreadId, case: Case, watch: Watch) -> str:
+    """Run after run on one thread, as long as the simulated user has something to say; the last answer."""
+    words: str | None = case.task
+    answer = ""
+    while words is not None:
+        async for event in agent.astream(words, thread=thread.name):
+            watch(event)
+        ended = watch.result
+        answer = (ended.output or "") if ended else ""
+        words = case.user(answer) if ended and ended.outcome == "done" else None
+    return answer
 
 
 def bills(turns: Sequence[TurnTokens], name: str) -> float | None:
@@ -164,7 +216,7 @@ def bills(turns: Sequence[TurnTokens], name: str) -> float | None:
     return sum(known) if len(known) == len(each) else None
 
 
-def _agent(case: Case, model: Model, mode: str, store: Store, context_limit: str) -> Agent:
+def _agent(case: Case, model: Model, mode: Mode, store: Store, context_limit: str) -> Agent:
     return Agent(
         model=model,
         tools=case.tools,
@@ -176,32 +228,3 @@ def _agent(case: Case, model: Model, mode: str, store: Store, context_limit: str
         tenant=TENANT,
         seed=case.seed,
     )
-
-
-@dataclass(slots=True)
-class _Watched:
-    """What the events of a run tell."""
-
-    result: RunResult
-    repeated: int
-    folded: frozenset[int]
-
-
-async def _watch(events: AsyncIterator[Event], case: Case) -> _Watched:
-    reads = {tool.name for tool in case.tools if tool.effect == "read"}
-    seen: set[str] = set()
-    folded: set[int] = set()
-    repeated = 0
-    result: RunResult | None = None
-    async for event in events:
-        if isinstance(event, PromptSent) and event.folded:
-            folded.add(event.step)
-        elif isinstance(event, ToolStarted) and event.name in reads:
-            key = f"{event.name} {tokens.compact(event.args)}"
-            repeated += key in seen
-            seen.add(key)
-        elif isinstance(event, RunEnded):
-            result = event.result
-    if result is None:
-        raise ModelError("the run ended without an outcome; `satchel threads show` tells how far it came")
-    return _Watched(result, repeated, frozenset(folded))

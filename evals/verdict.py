@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from satchel.evals.statistics import Estimate, difference, ratio
+from satchel.evals.statistics import Estimate, difference, mcnemar, ratio, wilcoxon
 
 if TYPE_CHECKING:
     from satchel.evals.trial import Trial
@@ -16,7 +16,7 @@ BASELINE = "stateless"
 """The mode that every other one is measured against."""
 
 MINIMUM = 5
-"""Seeds below which no verdict is given."""
+"""Pairs of task and seed below which no verdict is given."""
 
 TOLERANCE = 0.01
 """Success that may be lost, and the share of dollars that counts as no difference."""
@@ -29,7 +29,10 @@ Code = Literal["saves", "costs_more", "no_difference", "loses_success", "too_few
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One mode against the baseline, paired by seed; each figure with its 95 % interval."""
+    """One mode against the baseline, paired by task and seed; each figure with its 95 % interval.
+
+    `p_success` and `p_tokens` are those of McNemar's exact test over tasks solved and of the signed-rank test.
+    """
 
     mode: str
     seeds: int
@@ -37,6 +40,8 @@ class Comparison:
     success_diff: Estimate
     token_ratio: Estimate
     usd_ratio: Mapping[str, Estimate]
+    p_success: float
+    p_tokens: float
 
     @property
     def code(self) -> Code:
@@ -59,7 +64,7 @@ class Comparison:
         score = f"{self.success[0]:.3f} against {self.success[1]:.3f}"
         match self.code:
             case "too_few":
-                few = f"Too few seeds for a verdict on {self.mode} ({self.seeds} of at least {MINIMUM})"
+                few = f"Too few pairs for a verdict on {self.mode} ({self.seeds} of at least {MINIMUM})"
                 return f"{few}: so far {dollars} {billed}, {sent}, success {score}."
             case "loses_success":
                 return f"{name} loses success ({score}), so no saving is claimed: {dollars} {billed}, {sent}."
@@ -85,7 +90,18 @@ class Comparison:
                 "token_ratio": bounds(self.token_ratio),
                 "usd_ratio": {name: bounds(e) for name, e in self.usd_ratio.items()},
             },
+            "p": {"success": self.p_success, "tokens": self.p_tokens},
             "verdict": {"code": self.code, "text": self.text},
+        }
+
+    def brief(self) -> dict[str, Json]:
+        """The comparison as it stands in a slice: success, tokens, dollars at the first row, and the verdict's code."""
+        row, usd = next(iter(self.usd_ratio.items()))
+        return {
+            "success_diff": self.success_diff.value,
+            "token_ratio": self.token_ratio.value,
+            "usd_ratio": {row: usd.value},
+            "verdict": self.code,
         }
 
 
@@ -94,19 +110,33 @@ def bounds(estimate: Estimate) -> list[float] | None:
     return None if estimate.low is None or estimate.high is None else [estimate.low, estimate.high]
 
 
-def compare_pairs(ours: Sequence[Trial], theirs: Sequence[Trial]) -> Comparison:
-    """A mode's trials against the baseline's, over the seeds that both have."""
-    base = {t.seed: t for t in theirs}
-    pairs = [(t, base[t.seed]) for t in ours if t.seed in base]
+def compare_pairs(ours: Sequence[Trial], theirs: Sequence[Trial], *, prices: Sequence[str] | None = None) -> Comparison:
+    """A mode's trials against the baseline's, over the tasks and seeds that both have, at these price rows or at all.
+
+    A trial that failed where the baseline solved the task is never a cheap success: its tokens and dollars count as
+    at least the baseline's.
+    """
+    base = {t.pair: t for t in theirs}
+    pairs = [(t, base[t.pair]) for t in ours if t.pair in base]
     a, b = [p[0] for p in pairs], [p[1] for p in pairs]
+    tokens = [float(t.input_tokens) for t in b]
+    charged = [_charged(x, y, float(x.input_tokens), t) for (x, y), t in zip(pairs, tokens, strict=True)]
+    usd = {row: [_charged(x, y, x.usd[row], y.usd[row]) for x, y in pairs] for row in prices or ours[0].usd}
     return Comparison(
         mode=ours[0].mode,
         seeds=len(pairs),
         success=(_mean(a), _mean(b)),
         success_diff=difference([t.success for t in a], [t.success for t in b]),
-        token_ratio=ratio([t.input_tokens for t in a], [t.input_tokens for t in b]),
-        usd_ratio={row: ratio([t.usd[row] for t in a], [t.usd[row] for t in b]) for row in ours[0].usd},
+        token_ratio=ratio(charged, tokens),
+        usd_ratio={row: ratio(bills, [t.usd[row] for t in b]) for row, bills in usd.items()},
+        p_success=mcnemar([t.solved for t in a], [t.solved for t in b]),
+        p_tokens=wilcoxon([float(t.input_tokens) for t in a], tokens),
     )
+
+
+def _charged(ours: Trial, theirs: Trial, spent: float | None, base: float | None) -> float | None:
+    failed = theirs.solved and not ours.solved
+    return max(spent, base) if failed and spent is not None and base is not None else spent
 
 
 def _mean(trials: Sequence[Trial]) -> float:

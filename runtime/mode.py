@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from satchel.memory.errors import ConfigError
+from satchel.runtime.context.baselines import Clear, Forget, Trim
 from satchel.runtime.context.folding import Fold
 from satchel.runtime.context.past import Keep, Mask, Past, Terms, Window
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """How the past is shown, and whether the context limit or the model's own window is the ceiling."""
+    """How the past is shown, and whether the context limit or the model's own window is the ceiling.
+
+    `cached=False` is for a baseline that is billed as if no provider kept a prefix; what is sent is the same.
+    """
 
     name: str
     summary: str
     past: Callable[[Terms], Past]
     bounded: bool = True
+    cached: bool = True
 
 
 MODES = {
@@ -26,8 +31,12 @@ MODES = {
     for mode in (
         Mode("stateful", "digest of older turns, recent turns whole, under the context limit", Fold),
         Mode("stateless", "the full transcript each turn, under the model's window", Keep, bounded=False),
-        Mode("window", "ablation: the task and the last 3 turns", Window, bounded=False),
-        Mode("mask", "ablation: results before the last 10 left out", Mask, bounded=False),
+        Mode("stateless-nocache", "the same prompts, billed without a cache", Keep, bounded=False, cached=False),
+        Mode("window", "baseline: the task and the last 3 turns", Window, bounded=False),
+        Mode("mask", "baseline: results before the last 10 left out", Mask, bounded=False),
+        Mode("forget", "baseline: keep the first message, forget the older half above 40", Forget, bounded=False),
+        Mode("clear", "baseline: above 8,000 tokens clear all results but the last 3", Clear, bounded=False),
+        Mode("trim", "baseline: the newest messages that fit in 8,000 tokens", Trim, bounded=False),
     )
 }
 

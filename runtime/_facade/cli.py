@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from satchel import threads
-from satchel.threads import AsJson, StoreAt, open_store
+from satchel.threads import AsJson, StoreAt
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -26,7 +26,7 @@ app.add_typer(threads.app, name="threads")
 
 AgentAt = Annotated[str | None, typer.Option("--agent", metavar="MODULE:ATTR", help="An Agent to import.")]
 Model = Annotated[str | None, typer.Option(help="provider:model, or sim:echo, which needs no key.")]
-ModeName = Annotated[str | None, typer.Option("--mode", help="stateful, stateless, window or mask.")]
+ModeName = Annotated[str | None, typer.Option("--mode", help="stateful, stateless, or a baseline by name.")]
 Limits = Annotated[str | None, typer.Option("--budget", metavar="NAME=N,...", help="For example steps=40,usd=0.5.")]
 Limit = Annotated[
     str | None,
@@ -75,40 +75,72 @@ def resume(
 
 @app.command()
 def suites(as_json: AsJson = False) -> None:
-    """List the task families that `compare` runs."""
-    from satchel import console
-    from satchel.evals.suite import SUITES
+    """List the task families that `compare` runs, with their tags and their cases in the golden set."""
+    from satchel import pairing
 
-    if as_json:
-        console.document(
-            [{"name": s.name, "summary": s.summary, "context_limit": s.context_limit} for s in SUITES.values()]
-        )
-        return
-    for suite in SUITES.values():
-        console.out(f"{suite.name:24} {suite.summary}")
+    pairing.suites(as_json=as_json)
+
+
+Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds of each case: 40, or 3 of the golden set.")]
+Prices = Annotated[str | None, typer.Option(metavar="ROW,...", help="Price rows, for example c=.10,w=1.25,gpt-5.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the report, result.json and each trial as it comes.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes: 1, or one a core for the golden set.")]
 
 
 @app.command()
 def compare(
     suite: str,
-    modes: Annotated[str, typer.Option(help="Modes to pair with stateless, by seed.")] = "stateful,stateless",
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds.")] = 40,
-    prices: Annotated[
-        str | None, typer.Option(metavar="ROW,...", help="Price rows, for example c=.10,w=1.25,gpt-5.")
-    ] = None,
+    modes: Annotated[str, typer.Option(help="Modes to pair with stateless, by task and seed.")] = "stateful,stateless",
+    seeds: Seeds = None,
+    prices: Prices = None,
     context_limit: Limit = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for report.html, report.md and result.json.")] = None,
+    out: Out = None,
+    workers: Workers = None,
     store: StoreAt = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a task family in several modes, paired by seed, and say what state saves, or costs."""
-    from satchel import console, pairing
+    """Run a suite, or `golden`, in several modes, paired by task and seed, and say what state saves, or costs."""
+    from satchel import pairing
 
-    result = _wait(pairing.compare(suite, modes, seeds, prices, context_limit, out, open_store(store), quiet=as_json))
-    if as_json:
-        console.document(result.to_json())
-    else:
-        pairing.tell(result, out)
+    running = pairing.compare(
+        suite, modes, seeds, prices, context_limit, out, store, workers=workers, quiet=as_json
+    )  # fmt: skip
+    pairing.tell(_wait(running).to_json(), out, as_json=as_json)
+
+
+@app.command("eval")
+def evaluate(
+    suite: str,
+    mode: Annotated[str, typer.Option("--mode", help="The one mode to run.")] = "stateful",
+    seeds: Seeds = None,
+    prices: Prices = None,
+    context_limit: Limit = None,
+    out: Out = None,
+    workers: Workers = None,
+    store: StoreAt = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a suite, or `golden`, in one mode and print its measures."""
+    from satchel import pairing
+
+    running = pairing.compare(
+        suite, mode, seeds, prices, context_limit, out, store, workers=workers, baseline=False, quiet=as_json
+    )
+    pairing.tell(_wait(running).to_json(), out, as_json=as_json)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The --out folder of a comparison.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the pages of a report again from its result.json, and print it."""
+    from satchel import pairing
+    from satchel.evals.report import read_result, write_report
+
+    data = read_result(folder)
+    write_report(data, folder)
+    pairing.tell(data, folder, as_json=as_json)
 
 
 @app.command()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.progress import Progress
@@ -12,16 +15,21 @@ from rich.progress import Progress
 from satchel import console
 from satchel.evals.compare import Result
 from satchel.evals.compare import compare as run
-from satchel.evals.report import ratios, table
-from satchel.evals.suite import suite as suite_named
-from satchel.memory.store import Store
+from satchel.evals.plan import TRIALS
+from satchel.evals.report import ratios, slices, table
+from satchel.evals.suite import GOLDEN, SUITES, summary, tasks
 from satchel.runtime.prices import STANDING
+from satchel.runtime.stores import open_store
 from satchel.shelf import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from satchel.evals.trial import Trial
+    from satchel.memory.records import Json
+
+FEW, MANY = 3, 40
+"""Seeds of each case unless a number is given: of the golden set, and of a suite, which is one case."""
 
 EVERY = 10
 """Trials between two lines of progress where there is no terminal."""
@@ -30,30 +38,35 @@ EVERY = 10
 async def compare(
     suite: str,
     modes: str,
-    seeds: int,
+    seeds: int | None,
     prices: str | None,
     context_limit: str | None,
     out: Path | None,
-    open_store: Callable[[], Awaitable[Store]],
+    store: str | None,
     *,
+    workers: int | None = None,
+    baseline: bool = True,
     quiet: bool,
 ) -> Result:
-    """Pair the modes over the first `seeds` seeds, telling each trial on stderr."""
+    """Pair the modes over the first `seeds` seeds, telling each trial on stderr; Ctrl-C says how to go on."""
     names = [name.strip() for name in modes.split(",") if name.strip()]
-    found = suite_named(suite)
-    rows = split_rows(prices) if prices else STANDING
-    async with opened(open_store) as store:
-        with _Progress(seeds * len({*names, "stateless"}), quiet=quiet) as progress:
-            return await run(
-                found,
-                names,
-                range(seeds),
-                store=store,
-                prices=rows,
-                context_limit=context_limit,
-                out=out,
-                progress=progress,
-            )
+    chosen = seeds or (FEW if suite == GOLDEN else MANY)
+    count = workers or ((os.cpu_count() or 1) if suite == GOLDEN else 1)
+    total = len(tasks(suite, range(chosen))) * len({*names, *(["stateless"] if baseline else [])})
+    try:
+        with _Progress(total, quiet=quiet) as progress:
+            start = partial(
+                run, suite, names, range(chosen), prices=split_rows(prices) if prices else STANDING,
+                context_limit=context_limit, out=out, baseline=baseline, progress=progress,
+            )  # fmt: skip
+            if count > 1:
+                return await start(store=store, workers=count)
+            async with opened(lambda: open_store(store)) as found:
+                return await start(store=found)
+    except asyncio.CancelledError:
+        kept = f"{out / TRIALS} holds what is done: the same command goes on" if out else "nothing was kept: use --out"
+        console.say(f"stopped; {kept}")
+        raise
 
 
 def split_rows(text: str) -> list[str]:
@@ -67,12 +80,33 @@ def split_rows(text: str) -> list[str]:
     return rows
 
 
-def tell(result: Result, out: Path | None) -> None:
-    """The verdict, the table, and where the report is."""
-    console.out(result.verdict)
+def suites(*, as_json: bool) -> None:
+    """The suites with their tags and their cases in the golden set."""
+    rows: list[dict[str, Any]] = [
+        {
+            "name": s.name, "summary": s.summary, "context_limit": s.context_limit, "tags": sorted(s.tags),
+            "cases": s.golden,
+        }
+        for s in SUITES.values()
+    ]  # fmt: skip
+    if as_json:
+        console.document(rows)
+        return
+    for row in rows:
+        console.out(f"{row['name']:22} {row['cases']:>4}  {row['summary']} [{', '.join(row['tags'])}]")
+    console.out(f"{GOLDEN:22} {sum(row['cases'] for row in rows):>4}  {summary(GOLDEN)}")
+
+
+def tell(data: Mapping[str, Json], out: Path | None, *, as_json: bool) -> None:
+    """The verdict, the tables, and where the report is."""
+    if as_json:
+        console.document(data)
+        return
+    console.out(data["verdict"])
     console.out("")
-    data = result.to_json()
-    for heads, lines in ((list(data["modes"]), table(data)), (list(data["comparisons"]), ratios(data))):
+    modes, others = list(data["modes"]), list(data["comparisons"])
+    grids = [(modes, table(data)), (others, ratios(data)), (modes, slices(data))]
+    for heads, lines in grids if others else grids[:1]:
         console.out("\n".join(_grid([["", *heads], *([line.name, *line.cells] for line in lines)])) + "\n")
     if out:
         console.out(f"Report: {(out / 'report.html').resolve()}")
@@ -103,6 +137,7 @@ class _Progress:
 
     def __call__(self, trial: Trial) -> None:
         self._done += 1
-        self._bar.update(self._task, advance=1, description=f"seed {trial.seed}, {trial.mode}")
+        last = f"{trial.suite}, seed {trial.seed}, {trial.mode}"
+        self._bar.update(self._task, advance=1, description=last)
         if self._bar.disable and not self._quiet and (self._done % EVERY == 0 or self._done == self._total):
-            console.say(f"{self._done} of {self._total} trials, last: seed {trial.seed}, {trial.mode}")
+            console.say(f"{self._done} of {self._total} trials, last: {last}")

@@ -86,6 +86,22 @@ def test_suites_and_a_comparison_with_its_report(satchel: Run, tmp_path: Path) -
     assert (tmp_path / "report.html").is_file()
 
 
+def test_one_mode_is_measured_alone_and_its_report_is_written_again(satchel: Run, tmp_path: Path) -> None:
+    words = ("eval", "service", "--mode", "window", "--seeds", "1", "--store", "memory://", "--json")
+    made = json.loads(satchel(*words, "--out", str(tmp_path)).stdout)
+    assert list(made["modes"]) == ["window"]
+    (tmp_path / "report.html").unlink()
+    again = json.loads(satchel("report", str(tmp_path), "--json").stdout)
+    assert again == made
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_suites_are_listed_with_tags_and_cases(satchel: Run) -> None:
+    rows = json.loads(satchel("suites", "--json").stdout)
+    assert sum(row["cases"] for row in rows) >= 200
+    assert all(row["tags"] for row in rows)
+
+
 def test_replay_writes_prompts_and_vault(satchel: Run, tmp_path: Path) -> None:
     trace, prompts, vault = tmp_path / "t.jsonl.gz", tmp_path / "p.jsonl.gz", tmp_path / "v.jsonl"
     trace.write_bytes(gzip.compress(json.dumps(TRACE).encode()))
@@ -118,6 +134,7 @@ def test_replay_writes_prompts_and_vault(satchel: Run, tmp_path: Path) -> None:
         (["compare", "knapsack", "--modes", "statless"], 2, "did you mean 'stateless'"),
         (["compare", "knapsack", "--prices", "gpt-99"], 2, "gpt-5"),
         (["compare", "knapsack", "--out", "/proc/none"], 2, "cannot be written"),
+        (["report", "."], 2, "is not a result of compare or eval"),
         (["replay", "missing.jsonl", "--context-limit", "8000", "--prompts", "p.jsonl"], 1, "no trace file"),
         (["replay", "agents.py", "--context-limit", "8000", "--prompts", "p.jsonl"], 1, "agents.py, line 2"),
     ],

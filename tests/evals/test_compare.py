@@ -10,8 +10,9 @@ import pytest
 
 from satchel.evals.compare import Result, compare
 from satchel.evals.suite import suite
-from satchel.evals.trial import Trial, TurnTokens, bills, run_trial
+from satchel.evals.trial import TIMES, Trial, bills, run_trial
 from satchel.evals.verdict import compare_pairs
+from satchel.evals.watch import TurnTokens
 from satchel.memory.errors import ConfigError
 from satchel.memory.memory_store import MemoryStore
 from satchel.memory.store import ThreadId
@@ -91,7 +92,7 @@ async def test_the_result_has_the_shape_of_the_contract(tmp_path: Path) -> None:
     made = await compared(["stateful", "window"], range(2), tmp_path / "new" / "folder")
     data = json.loads((tmp_path / "new" / "folder" / "result.json").read_text())
     assert data == made.to_json()
-    assert data["schema"] == "satchel.compare/1"
+    assert data["schema"] == "satchel.compare/2"
     assert data["kind"] == "simulated"
     assert {"suite", "seeds", "git", "created", "prices", "modes", "comparisons", "trials"} <= data.keys()
     assert list(data["modes"]) == ["stateless", "stateful", "window"]
@@ -110,7 +111,7 @@ async def test_the_result_has_the_shape_of_the_contract(tmp_path: Path) -> None:
 
 async def test_a_rerun_differs_in_nothing_but_times() -> None:
     def steady(result: Result) -> list[dict[str, object]]:
-        return [{k: v for k, v in t.to_json().items() if k not in ("seconds", "store_bytes")} for t in result.trials]
+        return [{k: v for k, v in t.to_json().items() if k not in TIMES} for t in result.trials]
 
     assert steady(await compared(["stateful"], [0, 1])) == steady(await compared(["stateful"], [0, 1]))
 

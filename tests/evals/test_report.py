@@ -104,10 +104,10 @@ def test_every_chart_says_in_words_what_it_shows(data: Data) -> None:
     assert charts[0].ceiling is None
 
 
-def test_charts_show_the_median_seed(data: Data) -> None:
-    seed = representative(data["trials"], "stateless")
+def test_charts_show_the_median_case(data: Data) -> None:
+    case = representative(data["trials"], "stateless")
     sizes = sorted(t["input_tokens"] for t in data["trials"] if t["mode"] == "stateless")
-    shown = next(t for t in data["trials"] if t["mode"] == "stateless" and t["seed"] == seed)
+    shown = next(t for t in data["trials"] if t["mode"] == "stateless" and t["case"] == case)
     assert shown["input_tokens"] == sizes[2]
 
 

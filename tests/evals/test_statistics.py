@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from satchel.evals.statistics import difference, mean, ratio
+from satchel.evals.statistics import difference, mcnemar, mean, ratio, wilcoxon
 
 
 def test_the_interval_holds_the_value_and_shrinks_with_more_seeds() -> None:
@@ -49,3 +49,26 @@ def test_what_is_unknown_or_nothing_stays_unknown() -> None:
     assert ratio([1, 2], [0, 0]).value is None
     assert mean([]).value is None
     assert (mean([3]).value, mean([3]).low) == (3, None)
+
+
+def test_the_exact_test_is_the_binomial_of_discordant_pairs() -> None:
+    won = [True] * 9 + [False] * 1 + [True] * 20
+    lost = [False] * 9 + [True] * 1 + [True] * 20
+    assert mcnemar(won, lost) == pytest.approx(22 / 1024)
+    assert mcnemar(lost, won) == mcnemar(won, lost)
+    assert mcnemar([True] * 5, [True] * 5) == 1.0
+    assert mcnemar([False] * 6, [True] * 6) == pytest.approx(2 / 64)
+
+
+def test_signed_ranks_are_counted_out_for_few_pairs() -> None:
+    assert wilcoxon([1, 2, 3, 4, 5, 6], [0, 0, 0, 0, 0, 0]) == pytest.approx(2 / 64)
+    # the sum of the smaller ranks is 8 at n = 10, the tabled 5 % point (two-sided): p = 0.0488
+    gaps = [-1, 2, 3, 4, 5, 6, -7, 8, 9, 10]
+    assert wilcoxon(gaps, [0] * 10) == pytest.approx(0.0488, abs=1e-4)
+    assert wilcoxon([4, 4], [4, 4]) == 1.0
+
+
+def test_signed_ranks_with_ties_and_many_pairs_are_approximated() -> None:
+    assert wilcoxon([1.0] * 40, [0.0] * 40) < 1e-6
+    even = [1.0, -1.0] * 20
+    assert wilcoxon(even, [0.0] * 40) == pytest.approx(1.0)

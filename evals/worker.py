@@ -1,0 +1,55 @@
+"""A worker process: reads tasks as JSON lines, runs each trial, writes its result as a JSON line.
+
+It ends when its input ends, so it never outlives the process that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from typing import IO, TYPE_CHECKING
+
+from satchel.evals.oracle import Oracle
+from satchel.evals.suite import suite
+from satchel.evals.trial import run_trial
+from satchel.runtime.stores import open_store
+
+if TYPE_CHECKING:
+    from satchel.memory.records import Json
+
+
+async def serve(lines: IO[str], out: IO[str], url: str | None) -> None:
+    """Run tasks until there are no more. An input that ends stops the trial that is under way, too."""
+    given = asyncio.Queue[str]()
+    reading = asyncio.create_task(_read(lines, given))
+    working = asyncio.create_task(_work(given, out, url))
+    await reading
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+
+async def _read(lines: IO[str], given: asyncio.Queue[str]) -> None:
+    while line := await asyncio.to_thread(lines.readline):
+        given.put_nowait(line)
+
+
+async def _work(given: asyncio.Queue[str], out: IO[str], url: str | None) -> None:
+    store, oracle = await open_store(url), Oracle()
+    try:
+        while True:
+            job: Json = json.loads(await given.get())
+            trial = await run_trial(
+                suite(job["suite"]), job["seed"], job["mode"], number=job["number"], store=store, oracle=oracle,
+                prices=job["prices"], context_limit=job["context_limit"],
+            )  # fmt: skip
+            out.write(json.dumps(trial.to_json()) + "\n")
+            out.flush()
+    finally:
+        await store.aclose()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the one who started us decides
+    asyncio.run(serve(sys.stdin, sys.stdout, sys.argv[1] if len(sys.argv) > 1 else None))
