@@ -25,7 +25,7 @@ from satchel.runtime.messages_langchain import Layout
 from satchel.runtime.meter import Meter, conversation
 from satchel.runtime.models import Answer, spoken
 from satchel.runtime.prices import find
-from satchel.runtime.providers import provider, without
+from satchel.runtime.providers import KEYS, provider, without
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -49,13 +49,13 @@ def by_name(name: str) -> LangChainModel:
     """
     if find_spec("langchain") is None:
         raise ConfigError(f"model {name!r} needs the extra 'models': pip install 'satchel[models]'")
+    keys = KEYS.get(name.partition(":")[0], ())
+    if keys and not any(os.environ.get(key) for key in keys):
+        raise ConfigError(f"model {name!r} needs a key: set {keys[0]}, or give a LangChain chat model that has one")
     try:
         chat = import_module("langchain.chat_models").init_chat_model(name)
     except Exception as error:
         raise ConfigError(f"model {name!r} cannot be made: {describe(error)}") from error
-    keys = provider(type(chat).__name__, name).keys
-    if keys and not any(os.environ.get(key) for key in keys):
-        raise ConfigError(f"model {name!r} needs a key: set {keys[0]}, or give a LangChain chat model that has one")
     return LangChainModel(chat, name=name)
 
 

@@ -38,7 +38,7 @@ class Provider:
     text block carries where a cached prefix ends (None: prefixes are cached by themselves); `options` go with marks.
     `keyed` says that requests name their conversation by `prompt_cache_key`. Prefixes are cached from `minimum` tokens
     on, in steps of `step`; None if nothing is known. `alone` gives the client without retries of its own; `unknown`
-    are words of JSON Schema that it does not take; `keys` are variables of the environment that hold its key.
+    are words of JSON Schema that it does not take.
     """
 
     apart: bool = False
@@ -49,7 +49,6 @@ class Provider:
     step: int = 1
     alone: Callable[[Any], Any] = _untouched
     unknown: frozenset[str] = field(default_factory=frozenset)
-    keys: tuple[str, ...] = ()
 
 
 def _tries(most: int) -> Callable[[Any], Any]:
@@ -72,7 +71,15 @@ def _anthropic_alone(chat: Any) -> Any:
     return alone
 
 
-_OPENAI = Provider(keyed=True, minimum=1024, step=128, alone=_openai_alone, keys=("OPENAI_API_KEY",))
+_OPENAI = Provider(keyed=True, minimum=1024, step=128, alone=_openai_alone)
+
+KEYS = {
+    "openai": ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY"),
+    "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+    "google_genai": ("GOOGLE_API_KEY", "GEMINI_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI"),
+    "mistralai": ("MISTRAL_API_KEY",),
+}
+"""Variables of the environment, one of which a model by the name `provider:model` needs."""
 
 OTHER = Provider()
 """A provider that we know nothing of: the tail where every provider takes it, no marks, its client as it is."""
@@ -98,7 +105,6 @@ ROWS: tuple[tuple[str, str, Provider], ...] = (
             mark={"cache_control": {"type": "ephemeral"}},
             minimum=1024,
             alone=_anthropic_alone,
-            keys=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
         ),
     ),
     (
@@ -108,10 +114,9 @@ ROWS: tuple[tuple[str, str, Provider], ...] = (
             minimum=4096,
             alone=_tries(1),  # 0 would mean the default of Google's client
             unknown=frozenset({"additionalProperties"}),
-            keys=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
         ),
     ),
-    ("ChatMistralAI", "", Provider(keyed=True, minimum=64, step=64, alone=_tries(1), keys=("MISTRAL_API_KEY",))),
+    ("ChatMistralAI", "", Provider(keyed=True, minimum=64, step=64, alone=_tries(1))),
 )
 """Patterns for the class of the LangChain client and for how the model's name begins, and the row; the first counts."""
 
