@@ -11,6 +11,7 @@ from tests.providers.double import Double
 from tests.providers.gemini_content import Gemini
 from tests.providers.mistral_chat import Mistral
 from tests.providers.openai_chat import OpenAI
+from tests.providers.openai_responses import Responses
 
 KEY: Any = "no-key-at-all"
 
@@ -23,6 +24,10 @@ def openai(url: str, model: str = "gpt-5", **options: Any) -> Any:
 
 def openai_marked(url: str, **options: Any) -> Any:
     return openai(url, "gpt-5.6", use_responses_api=False, **options)
+
+
+def openai_responses(url: str, **options: Any) -> Any:
+    return openai(url, "gpt-6", **options)
 
 
 def anthropic(url: str, **options: Any) -> Any:
@@ -58,6 +63,7 @@ class Row:
 ROWS = {
     "openai": Row(OpenAI, openai),
     "openai-marked": Row(OpenAI, openai_marked),
+    "openai-responses": Row(Responses, openai_responses),
     "anthropic": Row(Anthropic, anthropic),
     "anthropic-thinking": Row(Anthropic, anthropic_thinking),
     "gemini": Row(Gemini, gemini),

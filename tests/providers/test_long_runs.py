@@ -46,7 +46,7 @@ async def test_the_whole_transcript_is_accepted_and_cached_too(start: Start, nam
     assert result.state.billed_cached >= 0.95 * result.state.predicted_cached
 
 
-@pytest.mark.parametrize("name", ["anthropic-thinking", "gemini"])
+@pytest.mark.parametrize("name", ["anthropic-thinking", "gemini", "openai-responses"])
 async def test_a_run_that_is_broken_off_goes_on_with_identical_prompts(start: Start, name: str) -> None:
     """The doubles check that signatures come back unmodified, from the log, too."""
     whole, agent = start(name, rooms=24)

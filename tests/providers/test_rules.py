@@ -13,6 +13,7 @@ from tests.providers.anthropic_messages import Anthropic, sign
 from tests.providers.gemini_content import Gemini
 from tests.providers.mistral_chat import Mistral
 from tests.providers.openai_chat import OpenAI
+from tests.providers.openai_responses import Responses
 
 Spoil = Callable[[Any], Any]
 
@@ -61,7 +62,30 @@ def gemini() -> Gemini:
     return double
 
 
-LEGAL: dict[Callable[[], Any], Json] = {OpenAI: CHAT, Mistral: CHAT, Anthropic: MESSAGES, gemini: CONTENTS}
+INPUT: Json = {
+    "model": "gpt-6",
+    "input": [
+        {"role": "user", "content": "Go."},
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        {"type": "function_call", "call_id": "c1", "name": "walk", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "x"},
+    ],
+}
+
+
+def responses() -> Responses:
+    double = Responses()
+    double.reasons["c1"] = "rs_1"
+    return double
+
+
+LEGAL: dict[Callable[[], Any], Json] = {
+    OpenAI: CHAT,
+    Mistral: CHAT,
+    Anthropic: MESSAGES,
+    gemini: CONTENTS,
+    responses: INPUT,
+}
 
 
 def drop(*path: Any) -> Spoil:
@@ -107,6 +131,12 @@ BROKEN: list[tuple[Callable[[], Any], Spoil, str]] = [
     (OpenAI, put("walk on", "messages", 2, "tool_calls", 0, "function", "name"), "does not match"),
     (OpenAI, put("walk", "messages", 3, "name"), "Unrecognized request argument"),
     (OpenAI, put({"mode": "explicit"}, "prompt_cache_options"), "not supported with gpt-5"),
+    (responses, drop("input", 1), "without its required 'reasoning' item"),
+    (responses, put("rs_2", "input", 1, "id"), "not found"),
+    (responses, drop("input", 2), "without its required following item"),
+    (responses, drop("input", 3), "No tool output found"),
+    (responses, add({"role": "user", "content": "?"}, "input", at=3), "No tool output found"),
+    (responses, put("c2", "input", 3, "call_id"), "No tool call found"),
     (Mistral, drop("messages", 4), "Not the same number of function calls"),
     (Mistral, add({"role": "user", "content": "?"}, "messages"), "Unexpected role 'user' after role 'tool'"),
     (Mistral, add({"role": "user", "content": "?"}, "messages", at=2), "Unexpected role 'user' after role 'user'"),
