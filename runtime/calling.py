@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from satchel.runtime.spec import Spec
 
 
-async def invoke(spec: Spec, log: Log, call: Call, *, key: str, left: float | None) -> tuple[str, bool]:
-    """The result of a call as text, and whether it is an error; `left` seconds may pass, None is no limit."""
+async def invoke(spec: Spec, log: Log, call: Call, *, seq: int, left: float | None) -> tuple[str, bool]:
+    """The result of the call at position `seq` as text, and whether it is an error; `left` seconds may pass (None: no limit)."""
     if call.name == recall.NAME:
         return await recalled(log, call.args)
     tool = spec.tools.get(call.name)
@@ -26,7 +26,7 @@ async def invoke(spec: Spec, log: Log, call: Call, *, key: str, left: float | No
         return render("refused", name=call.name, budget="seconds"), True
     try:
         async with asyncio.timeout(left):
-            output = await tool.invoke(call.args, key=key)
+            output = await tool.invoke(call.args, key=f"{log.thread.name}:{seq}")
     except TimeoutError:
         return render("late", name=call.name), True
     return output.text, output.error

@@ -190,10 +190,8 @@ class Session:
         charge = Charge(why=then.detail, usage=usage, seconds=self._elapsed(), again=again, cap=then.cap)
         self._since = time.monotonic()
         if then.outcome:
-            text = h.last_text if late else None
-            await self._commit(
-                f"e{self.log.length}", [charge, Ended(outcome=then.outcome, text=text, detail=then.detail)]
-            )
+            end = Ended(outcome=then.outcome, text=h.last_text if late else None, detail=then.detail)
+            await self._commit(f"e{self.log.length}", [charge, end])
             return
         await self._commit(f"x{self.log.length}", [*self._folds(prompt), charge])
         self.emit(CallFailed(h.spent.steps, then.detail, then.wait))
@@ -239,8 +237,7 @@ class Session:
         if call.effect == "write":
             await self._settle(seq, call)
         self.emit(ToolStarted(call.id, call.name, call.args))
-        key = f"{self.log.thread.name}:{seq}"
-        text, error = await invoke(self.spec, self.log, call, key=key, left=self._time_left())
+        text, error = await invoke(self.spec, self.log, call, seq=seq, left=self._time_left())
         await self._commit(f"c{seq}", [Result(call=call.id, text=text, error=error)])
         self.emit(ToolFinished(call.id, call.name, text, error))
 
