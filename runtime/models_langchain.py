@@ -87,14 +87,20 @@ class LangChainModel:
         prompt, options = self._layout.prompt(messages), self._options(messages, reply_tokens)
         predicted = self._predicted(messages, tools)
         try:
-            reply = await self._bind(tools).ainvoke(prompt, **options)
+            reply = await self._bind(tools, messages).ainvoke(prompt, **options)
         except Exception as error:
             raise understood(error, self.name) from error
         if not isinstance(reply, AIMessage):
             raise ModelError(f"{self.name} answered with {type(reply).__name__}, not with an AIMessage")
         return self._answer(reply, messages, tools, predicted)
 
-    def _bind(self, tools: Sequence[Json]) -> Runnable[Any, Any]:
+    def _bind(self, tools: Sequence[Json], messages: Sequence[Message]) -> Runnable[Any, Any]:
+        if not tools and self._provider.declared:
+            called = sorted({call.name for message in messages for call in message.calls})
+            if called:
+                stubs = [_named(name) for name in called]
+                bound: Runnable[Any, Any] = self._chat.bind_tools(stubs, tool_choice=self._provider.declared)
+                return bound
         key = json.dumps(list(tools))
         if key != self._bound[0]:
             known = [without(tool, self._provider.unknown) for tool in tools]
@@ -174,6 +180,12 @@ def usage(metadata: dict[str, Any], raw: Json = None) -> Usage:
         model_calls=1,
         usd=None,
     )
+
+
+def _named(name: str) -> Json:
+    """A tool by its name alone."""
+    parameters = {"type": "object", "properties": {}}
+    return {"type": "function", "function": {"name": name, "description": "", "parameters": parameters}}
 
 
 def _count(value: object) -> int:

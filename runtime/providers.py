@@ -37,8 +37,10 @@ class Provider:
     `apart` puts the tail after the newest message, as words of the user, else it ends that message. `mark` is what a
     text block carries where a cached prefix ends (None: prefixes are cached by themselves); `options` go with marks.
     `keyed` says that requests name their conversation by `prompt_cache_key`. Prefixes are cached from `minimum` tokens
-    on, in steps of `step`; None if nothing is known. `alone` gives the client without retries of its own; `unknown`
-    are words of JSON Schema that it does not take.
+    on, in steps of `step`; None if nothing is known. `declared` is the choice of tools with which a prompt that holds
+    calls and offers no tools names those called: Anthropic wants that, and langchain-openai would turn from one API to
+    the other (None: not needed). `alone` gives the client without retries of its own; `unknown` are words of JSON
+    Schema that the provider does not take.
     """
 
     apart: bool = False
@@ -47,6 +49,7 @@ class Provider:
     keyed: bool = False
     minimum: int | None = None
     step: int = 1
+    declared: Json = None
     alone: Callable[[Any], Any] = _untouched
     unknown: frozenset[str] = field(default_factory=frozenset)
 
@@ -71,7 +74,7 @@ def _anthropic_alone(chat: Any) -> Any:
     return alone
 
 
-_OPENAI = Provider(keyed=True, minimum=1024, step=128, alone=_openai_alone)
+_OPENAI = Provider(keyed=True, minimum=1024, step=128, declared="none", alone=_openai_alone)
 
 KEYS = {
     "openai": ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY"),
@@ -103,6 +106,7 @@ ROWS: tuple[tuple[str, str, Provider], ...] = (
         Provider(
             apart=True,
             mark={"cache_control": {"type": "ephemeral"}},
+            declared={"type": "none"},
             minimum=1024,
             alone=_anthropic_alone,
         ),

@@ -86,13 +86,13 @@ def make(
         )
     system = (Message("system", "\n\n".join(filter(None, [instructions.strip(), render("progress")]))),)
     known = {tool.name: tool for tool in as_tools(tools)}
-    surface = fixed(system, [tool.schema for tool in known.values()])
+    surface = fixed(system, [tool.schema for tool in known.values()]) * (1.0 if model.exact else SAFETY)
     spec = Spec(
         model=model,
         tools=known,
         system=system,
         mode=mode_named(mode),
-        context_limit=limit(context_limit, surface),
+        context_limit=limit(context_limit, int(surface)),
         reply_tokens=reply_tokens,
         budget=limits,
         on_budget=on_budget,

@@ -4,7 +4,8 @@ Rules (platform.claude.com/docs, "Handle tool calls" and "Messages", and the 400
 experientiallabs/experiential #804; read 2026-11-21): the first message is the user's and roles alternate; the message
 after `tool_use` begins with one `tool_result` for each, all in that message; texts are neither empty nor blank; with
 extended thinking a turn that uses tools begins with its thinking blocks, signatures unmodified; the last message is not
-the assistant's; at most four `cache_control` marks.
+the assistant's; a prompt with calls in it defines tools (as litellm's adapter has it); at most four `cache_control`
+marks.
 
 Caching ("Prompt caching" there, read 2026-11-21): only up to `cache_control` marks, in the order tools, system text,
 messages, from 1,024 tokens on; a read looks back over 20 blocks from each mark; writes cost 1.25. `input_tokens` are
@@ -50,6 +51,8 @@ class Anthropic(Double):
             if not message["content"]:
                 raise Refused(f"messages.{n}: user messages must have non-empty content")
             self._check_texts(message)
+        if not body.get("tools") and any(_uses_tools(message) for message in messages):
+            raise Refused("Requests which include `tool_use` or `tool_result` blocks must define tools")
         for n, (before, after) in enumerate(zip(messages, [*messages[1:], None], strict=True)):
             used = [block["id"] for block in blocks_of(before["content"]) if block["type"] == "tool_use"]
             self._check_results(n, used, blocks_of(after["content"]) if after else [])
@@ -94,7 +97,8 @@ class Anthropic(Double):
         return found
 
     def offered(self, body: Json) -> Collection[str]:
-        return {tool["name"] for tool in body.get("tools") or ()}
+        none = (body.get("tool_choice") or {}).get("type") == "none"
+        return set() if none else {tool["name"] for tool in body.get("tools") or ()}
 
     def bill(self, body: Json, blocks: Sequence[Block]) -> Billed:  # noqa: ARG002 - the shape of all doubles
         return self.marks.bill(blocks)
@@ -133,6 +137,10 @@ class Anthropic(Double):
 
     def too_long(self, size: int) -> str:
         return f"prompt is too long: {size} tokens > {self.window} maximum"
+
+
+def _uses_tools(message: Json) -> bool:
+    return any(block["type"] in {"tool_use", "tool_result"} for block in blocks_of(message["content"]))
 
 
 def _text(block: Json) -> str:

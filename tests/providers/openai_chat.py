@@ -107,7 +107,8 @@ class OpenAI(Double):
         return found
 
     def offered(self, body: Json) -> Collection[str]:
-        return {tool["function"]["name"] for tool in body.get("tools") or ()}
+        none = body.get("tool_choice") == "none"
+        return set() if none else {tool["function"]["name"] for tool in body.get("tools") or ()}
 
     def bill(self, body: Json, blocks: Sequence[Block]) -> Billed:
         key = body.get("prompt_cache_key")

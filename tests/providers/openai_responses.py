@@ -71,7 +71,8 @@ class Responses(OpenAI):
         return found
 
     def offered(self, body: Json) -> Collection[str]:
-        return {tool["name"] for tool in body.get("tools") or ()}
+        none = body.get("tool_choice") == "none"
+        return set() if none else {tool["name"] for tool in body.get("tools") or ()}
 
     def reply(self, body: Json, wish: Wish, billed: Billed) -> Json:
         thought = f"rs_{self.number():04d}"

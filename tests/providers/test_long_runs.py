@@ -7,6 +7,7 @@ import json
 import pytest
 
 from satchel.memory.memory_store import MemoryStore
+from satchel.runtime.budget import Budget
 from satchel.runtime.events import ToolFinished
 from tests.providers import errand
 from tests.providers.conftest import Start
@@ -78,6 +79,16 @@ async def test_a_marked_prompt_has_its_marks_where_prefixes_end(start: Start) ->
     assert "cache_control" in stable[-1]
     assert "cache_control" not in tail
     assert "[satchel" in tail["text"]
+
+
+async def test_the_reserved_last_answer_is_accepted_by_all(start: Start) -> None:
+    for name in ROWS:
+        double, agent = start(name, rooms=9)
+        async with agent(budget=Budget(steps=4)) as asked:
+            result = await asked.arun(errand.TASK, thread="t")
+        assert result.outcome == "steps"
+        assert (result.output or "").startswith("So far I carry")
+        assert double.refusals == []
 
 
 async def test_later_words_of_the_user_are_accepted_by_all(start: Start) -> None:

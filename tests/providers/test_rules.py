@@ -39,6 +39,7 @@ MESSAGES: Json = {
     "model": "claude",
     "system": "Walk.",
     "thinking": {"type": "enabled"},
+    "tools": [{"name": "walk", "input_schema": {"type": "object"}}],
     "messages": [
         {"role": "user", "content": "Go."},
         {"role": "assistant", "content": [THOUGHT, *USES]},
@@ -144,6 +145,7 @@ BROKEN: list[tuple[Callable[[], Any], Spoil, str]] = [
     (Mistral, put("Hm.", "messages", 2, "content"), "either content or tool_calls"),
     (Mistral, put([], "messages", 2, "tool_calls"), "either content or tool_calls"),
     (Mistral, put([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "messages"), "last role"),
+    (Anthropic, drop("tools"), "must define tools"),
     (Anthropic, drop("messages", 0), "roles must alternate"),
     (Anthropic, add({"role": "user", "content": "?"}, "messages"), "roles must alternate"),
     (Anthropic, add({"role": "assistant", "content": "So"}, "messages"), "prefill"),
