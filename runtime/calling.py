@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def invoke(spec: Spec, log: Log, call: Call, *, seq: int, left: float | None) -> tuple[str, bool]:
-    """The result of the call at position `seq` as text, and whether it is an error; `left` seconds may pass (None: no limit)."""
+    """The result of the call at position `seq` as text, and whether it is an error, within `left` seconds if given."""
     if call.name == recall.NAME:
         return await recalled(log, call.args)
     tool = spec.tools.get(call.name)
