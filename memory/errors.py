@@ -14,6 +14,8 @@ SatchelError
 │   └── ThreadExists       a new thread was to have the name of one that is there
 ├── UnknownHandle          a handle that does not resolve in this thread
 ├── ModelError             the model could not be called, or its answer could not be read
+│   ├── ModelBusy          no answer now: a rate limit, an overload, a lost connection; trying again may help
+│   └── PromptTooLong      the provider refused the prompt as too long for the model
 ├── BudgetExceeded         only with on_budget="raise"; carries the result
 └── TraceError             a malformed line of a trace file, with file and line number
 """
@@ -75,6 +77,27 @@ class UnknownHandle(SatchelError):
 
 class ModelError(SatchelError):
     """The model could not be called, or its answer could not be read."""
+
+
+class ModelBusy(ModelError):
+    """The model gave no answer now; another try may succeed.
+
+    `after` is how many seconds the provider asks to wait, if it says so; `billed` says that it may bill the input.
+    """
+
+    def __init__(self, message: str, *, after: float | None = None, billed: bool = False) -> None:
+        super().__init__(message)
+        self.after = after
+        self.billed = billed
+
+
+class PromptTooLong(ModelError):
+    """The provider refused the prompt as too long: it counted `sent` tokens where `limit` are allowed, if it tells."""
+
+    def __init__(self, message: str, *, sent: int | None = None, limit: int | None = None) -> None:
+        super().__init__(message)
+        self.sent = sent
+        self.limit = limit
 
 
 class BudgetExceeded(SatchelError):

@@ -70,7 +70,8 @@ class Reply:
     """One answer of a model. Its tool calls follow as `Call` records in the same commit.
 
     `opaque` holds what only the provider understands (signatures, thinking blocks) and is sent back unmodified;
-    `seconds` is the time since the step began.
+    `seconds` is the time since the step began. `counted` is what the prompt has by our own count, in tokens, and
+    `predicted` how many of them should have come from the provider's cache (None: nothing is known of it).
     """
 
     step: int
@@ -79,6 +80,8 @@ class Reply:
     usage: Usage
     opaque: Json = None
     seconds: float = 0.0
+    counted: int = 0
+    predicted: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +127,17 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """Spending without a reply: a failed attempt, a retry, a summary."""
+    """Spending without a reply: a failed attempt, a summary.
+
+    `again` says that the model is asked once more. `cap` is the most tokens, by our own count, that later prompts of
+    the run may have, after one that the provider found too long.
+    """
 
     why: str
     usage: Usage
     seconds: float = 0.0
+    again: bool = False
+    cap: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,23 @@ class ReplyReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class CallFailed:
+    """A model call gave no answer and is tried again after `wait` seconds; `detail` says why."""
+
+    step: int
+    detail: str
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class CacheAlarm:
+    """The provider's cache gives far less than it should; `detail` says how much. Once a run."""
+
+    step: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolStarted:
     """A tool call begins."""
 
@@ -56,12 +73,17 @@ class RunEnded:
     result: RunResult
 
 
-Event = PromptSent | ReplyReceived | ToolStarted | ToolFinished | RunEnded
+Event = PromptSent | ReplyReceived | CallFailed | CacheAlarm | ToolStarted | ToolFinished | RunEnded
 
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """Where a thread stands: length of its log, steps, calls by tool, folds, size and peak of its prompts in tokens."""
+    """Where a thread stands: length of its log, steps, calls by tool, folds, size and peak of its prompts in tokens.
+
+    `predicted_cached` tokens of the run's input should have come from the provider's cache, by its published rules;
+    `billed_cached` did. `token_factor` is how many of the model's tokens one of ours is taken for. `warnings` are
+    sentences.
+    """
 
     position: int
     steps: int
@@ -70,6 +92,10 @@ class RunState:
     prompt_tokens: int
     peak_tokens: int
     digest: str
+    predicted_cached: int = 0
+    billed_cached: int = 0
+    token_factor: float = 1.0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from satchel.memory.records import Call, Record, Result, Usage
 from satchel.prompts import render
-from satchel.runtime.budget import SAFETY, Cost, exhausted, refusal
+from satchel.runtime.budget import Cost, exhausted, refusal
 from satchel.runtime.prices import most
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Verdict:
     """What a model call may be: `stop` names the limit that rules out another full turn, None if none does.
 
-    `ceiling` is the most tokens that prompt and reply of the call may have; 0 if not even the reserved answer fits.
+    `ceiling` is the most tokens of the model that prompt and reply of the call may have; 0 if not even the reserved
+    answer fits.
     """
 
     stop: str | None
@@ -43,7 +44,7 @@ class Gate:
         spec = self._spec
         if over := exhausted(h.budget, h.spent.charged(Usage(), seconds), Cost(0, 0, 0.0), calls=0):
             return Verdict(over, 0)
-        now = self.cost(h.context.estimate())
+        now = self.cost(int(h.context.estimate() * h.context.factor))
         stop = h.refused if h.refused in ("tool_calls", "usd") else None
         needed = [now, self._after(h)] if spec.tools else [now]
         for n in range(1, len(needed) + 1):
@@ -71,16 +72,16 @@ class Gate:
         return records
 
     def cost(self, size: int) -> Cost:
-        """The most that a call with a prompt of `size` tokens can cost."""
+        """The most that a call with a prompt of `size` tokens of the model can cost."""
         spec = self._spec
-        tokens = int(size * (1.0 if spec.model.exact else SAFETY))
-        usd = most(spec.price, input_tokens=tokens, output_tokens=spec.reply_tokens)
-        return Cost(tokens, spec.reply_tokens, usd)
+        usd = most(spec.price, input_tokens=size, output_tokens=spec.reply_tokens)
+        return Cost(size, spec.reply_tokens, usd)
 
     def _after(self, h: History) -> Cost:
         """The answer after one more turn, whose prompt may have grown by what a turn takes at most on arrival."""
         growth = max(self._spec.context_limit // 4, h.growth)
-        return self.cost(min(h.context.estimate() + self._spec.reply_tokens + growth, self._spec.ceiling))
+        size = int((h.context.estimate() + self._spec.reply_tokens + growth) * h.context.factor)
+        return self.cost(min(size, self._spec.ceiling))
 
     def _allowance(self, h: History) -> int:
         """The most tokens that prompt and reply of the reserved answer may have."""

@@ -11,9 +11,11 @@ from satchel.memory.errors import DamagedEntry
 from satchel.memory.handles import RESULT
 from satchel.memory.records import Call, Charge, Ended, Entry, Fold, Page, Reply, Result, Said, Started
 from satchel.runtime.budget import Budget, Spent
+from satchel.runtime.calibration import Calibration
 from satchel.runtime.context.context import Context, Folded
 from satchel.runtime.context.message import Message, ToolCall
 from satchel.runtime.context.turn import Turn
+from satchel.runtime.meter import Watch
 from satchel.runtime.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -48,8 +50,14 @@ class Open:
 class History:
     """Feeds a thread's entries, in order, to its context and its ledger; used alike live and after a crash."""
 
-    def __init__(self, context: Context, tools: Mapping[str, Tool]) -> None:
+    def __init__(self, context: Context, tools: Mapping[str, Tool], calibration: Calibration) -> None:
         self.context = context
+        self.calibration = calibration
+        self.watch = Watch()
+        self.failed = 0
+        """Model calls since the last reply that gave none and are tried again."""
+        self.capped = False
+        """Whether the provider found a prompt too long since the last reply."""
         self._tools = tools
         self.spent = Spent()
         self.budget = Budget()
@@ -82,6 +90,8 @@ class History:
         self.spent, self.budget = snapshot.spent, Budget(**snapshot.budget)
         self.run, self.steps, self.folds = snapshot.run, snapshot.steps, snapshot.folds
         self.growth, self.last_text, self.task = snapshot.growth, snapshot.last_text, snapshot.task
+        self.calibration, self.watch = snapshot.calibration, snapshot.watch
+        self.context.factor, self.context.cap = self.calibration.factor, snapshot.cap
         self.prompted = True
 
     def _mark(self, at: int) -> None:
@@ -91,6 +101,7 @@ class History:
             self.snapshot = partial(
                 Snapshot, at=at, past=kept, spent=self.spent, budget=self.budget.record(), run=self.run,
                 steps=self.steps, folds=self.folds, growth=self.growth, last_text=self.last_text, task=self.task,
+                calibration=self.calibration, watch=self.watch, cap=self.context.cap,
             )  # fmt: skip
 
     def _started(self, _: int, record: Started) -> None:
@@ -98,8 +109,9 @@ class History:
         self.run, self.ended = record.run, None
         self.budget = Budget(**record.budget)
         self.refused = None
+        self.failed, self.capped = 0, False
         if not record.resumed:
-            self.spent = Spent()
+            self.spent, self.watch, self.context.cap = Spent(), Watch(), None
 
     def _said(self, seq: int, record: Said) -> None:
         self._close()
@@ -122,6 +134,10 @@ class History:
             self._mark(seq)
         self._folded = False
         self.steps += 1
+        self.failed, self.capped = 0, False
+        self.calibration = self.calibration.replied(record)
+        self.context.factor = self.calibration.factor
+        self.watch = self.watch.saw(_predicted(record), record.usage.cache_read)
         self.spent = self.spent.replied(record.usage, record.seconds)
         self.last_text = record.text or self.last_text
         self.refused = None
@@ -143,6 +159,13 @@ class History:
 
     def _charge(self, _: int, record: Charge) -> None:
         self.spent = self.spent.charged(record.usage, record.seconds)
+        if record.again:
+            self.failed += 1
+            if record.cap is not None:
+                self.context.cap, self.capped = record.cap, True
+            if not self.prompted:
+                self.context.resent()
+            self.prompted = False
 
     def _ended(self, _: int, record: Ended) -> None:
         self._close()
@@ -167,3 +190,8 @@ class History:
         Charge: _charge,
         Ended: _ended,
     }
+
+
+def _predicted(reply: Reply) -> int:
+    """What should have come from the cache, in the model's tokens: the same share of what its provider counted."""
+    return (reply.predicted or 0) * reply.usage.input // max(1, reply.counted)

@@ -1,5 +1,7 @@
 """What a prefix-caching provider would read from its cache: the longest common prefix with the request before.
 
+And a watch over what it did read: less than half of that over several calls is worth an alarm.
+
 Tool schemas come first, then the messages in order, token by token inside the first one that differs. Every prompt is
 compared with the one before it in the same conversation alone, so a bill does not depend on what else is running.
 """
@@ -26,6 +28,9 @@ HEAD = 512
 
 DIGEST = "\n\n[satchel "
 """Where the digest begins in the first message of the user."""
+
+CALLS, SHARE = 5, 0.5
+"""Calls over which the watch looks back, and the share of the prediction below which it gives alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Meter:
 
     def measure(self, messages: Sequence[Message], tools: Sequence[Json]) -> Split:
         """Split the tokens of a prompt, and remember it as its conversation's last."""
-        key = _key(messages)
+        key = conversation(messages)
         old = self._last.pop(key, None)
         new, cached = _compare(old, tuple(messages), tools)
         self._last[key] = new
@@ -67,7 +72,34 @@ class Meter:
         return Split(cached, new.ends[-1] - cached)
 
 
-def _key(messages: Sequence[Message]) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Cached tokens as predicted and as billed, of the run and of its latest calls; `alarm` is a sentence, once given.
+
+    Calls of which nothing is predicted do not count.
+    """
+
+    predicted: int = 0
+    billed: int = 0
+    latest: tuple[tuple[int, int], ...] = ()
+    alarm: str = ""
+
+    def saw(self, predicted: int, billed: int) -> Watch:
+        """After a call of which so many input tokens should have been, and were, billed as cached."""
+        if not predicted:
+            return self
+        latest = (*self.latest, (predicted, billed))[-CALLS:]
+        wanted, got = (sum(column) for column in zip(*latest, strict=True))
+        late = len(latest) == CALLS and got < SHARE * wanted
+        alarm = (
+            f"of {wanted:,} tokens that should have come from the provider's cache in the last {CALLS} calls {got:,}"
+            " did: it caches less than its rules say, or something changes the beginning of the prompt"
+        )
+        return Watch(self.predicted + predicted, self.billed + billed, latest, self.alarm or (alarm if late else ""))
+
+
+def conversation(messages: Sequence[Message]) -> tuple[str, ...]:
+    """What tells one conversation from another: how the system text and the first words of the user begin."""
     first = next((n for n, message in enumerate(messages) if message.role == "user"), 0)
     words = (message.content for message in messages[: first + 1])
     return tuple(text.partition(DIGEST)[0][:HEAD] for text in words)

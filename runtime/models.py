@@ -18,12 +18,17 @@ from satchel.runtime.meter import Meter
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model said: text, tool calls, its usage in tokens, and provider parts to send back unmodified."""
+    """What a model said: text, tool calls, its usage in tokens, and provider parts to send back unmodified.
+
+    `predicted` is how many input tokens, by our count, its provider should have had in its cache; None if its rules are
+    not known.
+    """
 
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
     usage: Usage | None = None
     opaque: Json = None
+    predicted: int | None = None
 
 
 class Model(Protocol):
@@ -39,6 +44,9 @@ class Model(Protocol):
 
     async def call(self, messages: Sequence[Message], tools: Sequence[Json], *, reply_tokens: int) -> Answer:
         """Answer the prompt, with at most `reply_tokens` tokens. Raises `ModelError` when there is no answer.
+
+        A `ModelBusy` is tried again, a `PromptTooLong` answered by a harder fold, once: retries are the runtime's, and
+        it counts them.
 
         `tools` are JSON schemas `{"type": "function", "function": {"name", "description", "parameters"}}`; empty for
         the reserved last answer.

@@ -1,24 +1,31 @@
-"""Any LangChain chat model behind our port: each message converted once, usage in disjoint buckets, nothing lost."""
+"""Any LangChain chat model behind our port: laid out for its provider, usage in disjoint buckets, nothing lost."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
-from weakref import WeakKeyDictionary
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage
 
 from satchel.memory.errors import ConfigError, ModelError
 from satchel.memory.normalise import normalise
 from satchel.memory.records import Json, Usage
+from satchel.runtime.budget import SAFETY
 from satchel.runtime.context import tokens
 from satchel.runtime.context.message import Message, ToolCall
 from satchel.runtime.failure import describe
+from satchel.runtime.faults import understood
+from satchel.runtime.messages_langchain import Layout
+from satchel.runtime.meter import Meter, conversation
 from satchel.runtime.models import Answer, spoken
+from satchel.runtime.prices import find
+from satchel.runtime.providers import KEYS, provider, without
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -35,9 +42,16 @@ _NOT_SENT = frozenset({"usage", "token_usage", "logprobs"})
 
 
 def by_name(name: str) -> LangChainModel:
-    """The model `provider:model`. Raises `ConfigError` if the extra `models` is missing or the model cannot be made."""
+    """The model `provider:model`.
+
+    Raises `ConfigError` if the extra `models` is missing, if the provider is unknown or its package missing, if there
+    is no key in the environment, or if the model cannot be made.
+    """
     if find_spec("langchain") is None:
         raise ConfigError(f"model {name!r} needs the extra 'models': pip install 'satchel[models]'")
+    keys = KEYS.get(name.partition(":")[0], ())
+    if keys and not any(os.environ.get(key) for key in keys):
+        raise ConfigError(f"model {name!r} needs a key: set {keys[0]}, or give a LangChain chat model that has one")
     try:
         chat = import_module("langchain.chat_models").init_chat_model(name)
     except Exception as error:
@@ -46,80 +60,91 @@ def by_name(name: str) -> LangChainModel:
 
 
 class LangChainModel:
-    """A LangChain chat model. Our token counter is not its own, so `exact` is False.
+    """A LangChain chat model; `exact` says that it counts in o200k_base, as we do.
 
     The reply is bounded by `reply_tokens` where the model has a field for that; a model that reasons bounds itself,
-    since hidden reasoning would use up the reserve and leave an empty answer.
+    since hidden reasoning would use up the reserve and leave an empty answer. Where the provider is known, retries of
+    its client are turned off: the runtime tries again itself and counts that.
     """
-
-    exact = False
 
     def __init__(self, chat: BaseChatModel, *, name: str | None = None) -> None:
         profile = getattr(chat, "profile", None) or {}
         given = name or getattr(chat, "model_name", None) or getattr(chat, "model", None)
         self.name = given if isinstance(given, str) else type(chat).__name__
         self.window = int(profile.get("max_input_tokens") or WINDOW)
-        self._chat = chat
+        self.exact = tokens.is_own(self.name.rpartition(":")[2])
+        self._provider = provider(type(chat).__name__, self.name)
+        self._layout = Layout(type(chat).__name__, self._provider)
+        self._meter = Meter()
+        self._chat = self._provider.alone(chat)
         self._reasons = bool(profile.get("reasoning_output")) or any(
             getattr(chat, field, None) for field in ("thinking", "reasoning", "reasoning_effort", "thinking_budget")
         )
-        self._converted: WeakKeyDictionary[Message, BaseMessage] = WeakKeyDictionary()
-        self._bound: tuple[str, Runnable[Any, Any]] = "[]", chat
+        self._bound: tuple[str, Runnable[Any, Any]] = "[]", self._chat
 
     async def call(self, messages: Sequence[Message], tools: Sequence[Json], *, reply_tokens: int) -> Answer:
         """Ask the model; its exceptions become `ModelError` with type and message, keys blanked."""
-        prompt = [self._convert(message) for message in messages]
+        prompt, options = self._layout.prompt(messages), self._options(messages, reply_tokens)
+        predicted = self._predicted(messages, tools)
         try:
-            reply = await self._bind(tools).ainvoke(prompt, **self._limit(reply_tokens))
+            reply = await self._bind(tools, messages).ainvoke(prompt, **options)
         except Exception as error:
-            raise ModelError(f"{self.name} gave no answer: {describe(error)}") from error
+            raise understood(error, self.name) from error
         if not isinstance(reply, AIMessage):
             raise ModelError(f"{self.name} answered with {type(reply).__name__}, not with an AIMessage")
-        return self._answer(reply, messages, tools)
+        return self._answer(reply, messages, tools, predicted)
 
-    def _bind(self, tools: Sequence[Json]) -> Runnable[Any, Any]:
+    def _bind(self, tools: Sequence[Json], messages: Sequence[Message]) -> Runnable[Any, Any]:
+        if not tools and self._provider.declared:
+            called = sorted({call.name for message in messages for call in message.calls})
+            if called:
+                stubs = [_named(name) for name in called]
+                bound: Runnable[Any, Any] = self._chat.bind_tools(stubs, tool_choice=self._provider.declared)
+                return bound
         key = json.dumps(list(tools))
         if key != self._bound[0]:
-            self._bound = key, self._chat.bind_tools(list(tools)) if tools else self._chat
+            known = [without(tool, self._provider.unknown) for tool in tools]
+            self._bound = key, self._chat.bind_tools(known) if tools else self._chat
         return self._bound[1]
 
-    def _limit(self, reply_tokens: int) -> dict[str, Any]:
+    def _options(self, messages: Sequence[Message], reply_tokens: int) -> dict[str, Any]:
+        options: dict[str, Any] = dict(self._provider.options)
+        if self._provider.keyed:
+            begin = "\0".join(conversation(messages)).encode()
+            options["prompt_cache_key"] = f"satchel-{hashlib.sha256(begin).hexdigest()[:24]}"
         fields = type(self._chat).model_fields
         field = next((name for name in _LIMITS if name in fields), None)
-        if field is None or self._reasons:
-            return {}
-        own = getattr(self._chat, field) if field in self._chat.model_fields_set else None
-        return {field: min(own or reply_tokens, reply_tokens)}
+        if field is not None and not self._reasons:
+            own = getattr(self._chat, field) if field in self._chat.model_fields_set else None
+            options[field] = min(own or reply_tokens, reply_tokens)
+        return options
 
-    def _convert(self, message: Message) -> BaseMessage:
-        if (known := self._converted.get(message)) is None:
-            known = self._converted[message] = self._made(message)
-        return known
+    def _predicted(self, messages: Sequence[Message], tools: Sequence[Json]) -> int | None:
+        """Tokens that the provider should have in its cache, by its rules; None if we know none.
 
-    def _made(self, message: Message) -> BaseMessage:
-        if message.role == "system":
-            return SystemMessage(message.content)
-        if message.role == "user":
-            return HumanMessage(message.content)
-        if message.role == "tool":
-            return ToolMessage(message.content, tool_call_id=message.call_id or "", name=message.name)
-        calls = [{"type": "tool_call", "id": c.id, "name": c.name, "args": _object(c.args)} for c in message.calls]
-        kept = message.opaque if isinstance(message.opaque, dict) else {}
-        if kept.get("by") != type(self._chat).__name__:
-            return AIMessage(message.content, tool_calls=calls)
-        return AIMessage(**{**kept["message"], "tool_calls": calls})
+        Near the minimum nothing is predicted where our counter is not the model's.
+        """
+        if self._provider.minimum is None:
+            return None
+        price = find(self.name)
+        minimum = price.min_prefix if price and price.min_prefix else self._provider.minimum
+        cached = self._meter.measure(messages, tools).cached
+        sure = minimum * (1.0 if self.exact else SAFETY)
+        return cached // self._provider.step * self._provider.step if cached >= sure else 0
 
-    def _answer(self, reply: AIMessage, messages: Sequence[Message], tools: Sequence[Json]) -> Answer:
+    def _answer(
+        self, reply: AIMessage, messages: Sequence[Message], tools: Sequence[Json], predicted: int | None
+    ) -> Answer:
         text = str(reply.text)
         calls = tuple(ToolCall(c["id"] or _fresh_id(), c["name"], normalise(c["args"])) for c in reply.tool_calls)
         broken = tuple(
             ToolCall(c["id"] or _fresh_id(), c["name"] or "", c["args"] or "") for c in reply.invalid_tool_calls
         )
-        return Answer(text, calls + broken, self._usage(reply, messages, tools), self._opaque(reply))
+        return Answer(text, calls + broken, self._usage(reply, messages, tools), self._opaque(reply), predicted)
 
     def _usage(self, reply: AIMessage, messages: Sequence[Message], tools: Sequence[Json]) -> Usage:
         if reply.usage_metadata is not None:
-            return usage(dict(reply.usage_metadata))
+            return usage(dict(reply.usage_metadata), reply.response_metadata.get("token_usage"))
         counted = sum(map(tokens.count_message, messages)) + tokens.count_tools(tools)
         calls = [ToolCall("", c["name"], c["args"]) for c in reply.tool_calls]
         return Usage(fresh=counted, output=spoken(str(reply.text), calls), model_calls=1, usd=None)
@@ -134,14 +159,16 @@ class LangChainModel:
         return {"by": type(self._chat).__name__, "message": normalise(message)}
 
 
-def usage(metadata: dict[str, Any]) -> Usage:
+def usage(metadata: dict[str, Any], raw: Json = None) -> Usage:
     """LangChain's usage as disjoint buckets: its input holds the cached tokens, its output the reasoning.
 
     Cache writes come as `cache_creation` or, from langchain-anthropic, as `ephemeral_5m_input_tokens` and
-    `ephemeral_1h_input_tokens` with `cache_creation` 0. No bucket is ever negative.
+    `ephemeral_1h_input_tokens` with `cache_creation` 0. Cached tokens that LangChain leaves out (langchain-mistralai
+    1.1.6) are taken from `raw`, the usage as the provider sent it. No bucket is ever negative.
     """
     into, out = metadata.get("input_token_details") or {}, metadata.get("output_token_details") or {}
-    read = _count(into.get("cache_read"))
+    details = (raw.get("prompt_tokens_details") or {}) if isinstance(raw, dict) else {}
+    read = _count(into.get("cache_read")) or _count(details.get("cached_tokens"))
     write = _count(into.get("cache_creation")) or sum(_count(n) for k, n in into.items() if k.startswith("ephemeral_"))
     reasoning = _count(out.get("reasoning"))
     return Usage(
@@ -155,13 +182,14 @@ def usage(metadata: dict[str, Any]) -> Usage:
     )
 
 
+def _named(name: str) -> Json:
+    """A tool by its name alone."""
+    parameters = {"type": "object", "properties": {}}
+    return {"type": "function", "function": {"name": name, "description": "", "parameters": parameters}}
+
+
 def _count(value: object) -> int:
     return max(0, int(value)) if isinstance(value, int | float) else 0
-
-
-def _object(args: Json) -> dict[str, Json]:
-    """Arguments as providers accept them back: an object, also where the model got them wrong."""
-    return args if isinstance(args, dict) else {"arguments": args}
 
 
 def _fresh_id() -> str:

@@ -11,14 +11,25 @@ from typing import TYPE_CHECKING
 from satchel.memory.errors import ModelError, StoreUnreachable, StoreUnsafe
 from satchel.memory.records import Call, Charge, Ended, Fold, Page, Record, Reply, Result, Said, Started, Usage
 from satchel.prompts import render
+from satchel.runtime.attempts import after, used_up
 from satchel.runtime.budget import Budget, left
-from satchel.runtime.context import recall
+from satchel.runtime.calibration import Calibration
+from satchel.runtime.calling import invoke
 from satchel.runtime.context.context import Overflow, Prompt
-from satchel.runtime.events import Event, PromptSent, ReplyReceived, RunResult, RunState, ToolFinished, ToolStarted
+from satchel.runtime.events import (
+    CacheAlarm,
+    CallFailed,
+    Event,
+    PromptSent,
+    ReplyReceived,
+    RunResult,
+    RunState,
+    ToolFinished,
+    ToolStarted,
+)
 from satchel.runtime.gate import Gate, Verdict
 from satchel.runtime.history import History
 from satchel.runtime.prices import bill
-from satchel.runtime.recalled import recalled
 from satchel.runtime.snapshot import Snapshots
 
 if TYPE_CHECKING:
@@ -36,7 +47,7 @@ class Session:
         self.spec = spec
         self.log = snapshots.log
         self.emit = emit
-        self.history = History(spec.context(self.log.salt), spec.tools)
+        self.history = History(spec.context(self.log.salt), spec.tools, Calibration(spec.model.name, spec.model.exact))
         if snapshots.found:
             self.history.restore(snapshots.found)
         self.history.feed(self.log.entries)
@@ -106,8 +117,9 @@ class Session:
         ended = h.ended or Ended(outcome="cancelled", detail="the run was stopped before it came to an outcome")
         digest = h.context.past.digest.text
         state = RunState(
-            self.log.length, h.spent.steps, dict(h.spent.per_tool), h.folds, self._prompt_tokens, self._peak, digest
-        )
+            self.log.length, h.spent.steps, dict(h.spent.per_tool), h.folds, self._prompt_tokens, self._peak, digest,
+            h.watch.predicted, h.watch.billed, h.context.factor, tuple(filter(None, [h.watch.alarm])),
+        )  # fmt: skip
         return RunResult(ended.text, ended.outcome, h.spent.usage, self.log.thread.name, state, ended.detail)
 
     async def _end(self, outcome: str, text: str | None, detail: str = "") -> None:
@@ -123,9 +135,9 @@ class Session:
         verdict = self._gate.model(self.history, seconds=self._elapsed())
         stop, text = verdict.stop, self.history.last_text
         if stop and self.spec.on_budget == "pause":
-            return await self._end("paused", None, _why(stop))
+            return await self._end("paused", None, used_up(stop))
         if stop and (self.spec.on_budget == "raise" or not verdict.ceiling):
-            return await self._end(stop, text, _why(stop))
+            return await self._end(stop, text, used_up(stop))
         try:
             prompt = self._prompt(verdict)
         except Overflow as error:
@@ -158,21 +170,32 @@ class Session:
         ended = stop or ("done" if not answer.calls else None)
         if ended:
             text = answer.text or (h.last_text if stop else "")
-            records.append(Ended(outcome=ended, text=text, detail=_why(stop) if stop else ""))
+            records.append(Ended(outcome=ended, text=text, detail=used_up(stop) if stop else ""))
         else:
             records += self._gate.calls(h, answer.calls)
+        alarmed = h.watch.alarm
         await self._commit(f"m{step}", records)
         if prompt.folds:
             await self._snapshots.keep(h)
         self.emit(ReplyReceived(h.spent.steps - 1, answer.text, len(answer.calls), h.spent.usage))
+        if h.watch.alarm != alarmed:
+            self.emit(CacheAlarm(h.spent.steps - 1, h.watch.alarm))
 
     async def _failed(self, prompt: Prompt, error: Exception, *, late: bool) -> None:
-        """Charge a call that gave no reply, and end: a provider bills a call that was cut off, not one it refused."""
-        usage = self._billed(Usage(fresh=prompt.size if late else 0))
-        detail = _why("seconds") if late else str(error) or f"the model gave no answer ({type(error).__name__})"
-        charge = Charge(why=detail, usage=usage, seconds=self._elapsed())
-        end = Ended(outcome="seconds", text=self.history.last_text, detail=detail)
-        await self._commit(f"e{self.log.length}", [charge, end if late else Ended(outcome="failed", detail=detail)])
+        """Charge a call that gave no reply; then try again, or end."""
+        h, left = self.history, self._time_left()
+        then = after(error, size=prompt.size, failed=h.failed, capped=h.capped, late=late)
+        usage = self._billed(Usage(fresh=prompt.size if then.billed else 0))
+        again = then.outcome is None
+        charge = Charge(why=then.detail, usage=usage, seconds=self._elapsed(), again=again, cap=then.cap)
+        self._since = time.monotonic()
+        if then.outcome:
+            end = Ended(outcome=then.outcome, text=h.last_text if late else None, detail=then.detail)
+            await self._commit(f"e{self.log.length}", [charge, end])
+            return
+        await self._commit(f"x{self.log.length}", [*self._folds(prompt), charge])
+        self.emit(CallFailed(h.spent.steps, then.detail, then.wait))
+        await asyncio.sleep(then.wait if left is None else min(then.wait, left))
 
     def _elapsed(self) -> float:
         """Seconds since the last reply, or since this executor has the thread: what no record counts yet."""
@@ -195,7 +218,7 @@ class Session:
         usage = self._billed(answer.usage or Usage(fresh=prompt.size))
         return Reply(
             step=step, text=answer.text, model=self.spec.model.name, usage=usage, opaque=answer.opaque,
-            seconds=self._elapsed(),
+            seconds=self._elapsed(), counted=prompt.size, predicted=answer.predicted,
         )  # fmt: skip
 
     def _billed(self, used: Usage) -> Usage:
@@ -214,7 +237,7 @@ class Session:
         if call.effect == "write":
             await self._settle(seq, call)
         self.emit(ToolStarted(call.id, call.name, call.args))
-        text, error = await self._invoke(call, key=f"{self.log.thread.name}:{seq}")
+        text, error = await invoke(self.spec, self.log, call, seq=seq, left=self._time_left())
         await self._commit(f"c{seq}", [Result(call=call.id, text=text, error=error)])
         self.emit(ToolFinished(call.id, call.name, text, error))
 
@@ -225,23 +248,3 @@ class Session:
         except (StoreUnreachable, StoreUnsafe) as error:
             await self._commit(f"c{seq}", [Result(call=call.id, text=render("unsettled", name=call.name), error=True)])
             raise type(error)(f"{call.name} was not run: {error}") from error
-
-    async def _invoke(self, call: Call, *, key: str) -> tuple[str, bool]:
-        if call.name == recall.NAME:
-            return await recalled(self.log, call.args)
-        tool = self.spec.tools.get(call.name)
-        if tool is None:
-            return f"there is no tool {call.name!r}; there are: {', '.join(self.spec.tools)}", True
-        left = self._time_left()
-        if left == 0.0:
-            return render("refused", name=call.name, budget="seconds"), True
-        try:
-            async with asyncio.timeout(left):
-                output = await tool.invoke(call.args, key=key)
-        except TimeoutError:
-            return render("late", name=call.name), True
-        return output.text, output.error
-
-
-def _why(limit: str) -> str:
-    return f"the budget of {limit} is used up; resume with add_budget to go on"

@@ -17,8 +17,10 @@ from satchel.memory.errors import DamagedEntry, StoreError
 from satchel.memory.log import Log
 from satchel.memory.records import Json
 from satchel.runtime.budget import Spent
+from satchel.runtime.calibration import Calibration
 from satchel.runtime.context import tokens
 from satchel.runtime.context.folding import Kept
+from satchel.runtime.meter import Watch
 
 if TYPE_CHECKING:
     from satchel.memory.store import Store, ThreadId
@@ -53,6 +55,9 @@ class Snapshot:
     growth: int
     last_text: str | None
     task: str | None
+    calibration: Calibration
+    watch: Watch
+    cap: int | None
 
 
 class Snapshots:
@@ -104,7 +109,8 @@ def key(spec: Spec, salt: bytes) -> str:
     """What decides the prompts of a thread beside its log, as a digest."""
     tools = [[tool.schema, tool.max_inline_tokens] for tool in spec.tools.values()]
     parts = [
-        ENGINE, salt.hex(), spec.mode.name, spec.ceiling, spec.reply_tokens, spec.rates.c, spec.rates.w, tools,
+        ENGINE, salt.hex(), spec.mode.name, spec.model.name, spec.model.exact, spec.ceiling, spec.reply_tokens,
+        spec.rates.c, spec.rates.w, tools,
         [message.content for message in spec.system],
     ]  # fmt: skip
     return blake2s(tokens.compact(parts).encode(errors="surrogatepass"), digest_size=16).hexdigest()

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Literal, get_args
 from satchel.memory.errors import ConfigError
 from satchel.memory.handles import ref
 from satchel.prompts import render
-from satchel.runtime.budget import DEFAULT, Budget
+from satchel.runtime.budget import DEFAULT, SAFETY, Budget
 from satchel.runtime.context.context import Context, fixed
 from satchel.runtime.context.controller import Controller, Rates
 from satchel.runtime.context.message import Message
 from satchel.runtime.context.past import Terms
 from satchel.runtime.mode import Mode
 from satchel.runtime.mode import mode as mode_named
-from satchel.runtime.prices import Price, find
+from satchel.runtime.prices import Price
+from satchel.runtime.prices_known import look_up
 from satchel.runtime.tools import Tool, as_tools
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Spec:
         """A fresh context. Raises `PromptTooLarge` if the fixed surface leaves no room under the ceiling."""
         return context(
             self.mode, salt, system=self.system, tools=self.schemas, ceiling=self.ceiling,
-            reply_tokens=self.reply_tokens, rates=self.rates,
+            reply_tokens=self.reply_tokens, rates=self.rates, factor=1.0 if self.model.exact else SAFETY,
         )  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def make(
         raise ConfigError(f"on_budget={on_budget!r} is none of {', '.join(get_args(OnBudget))}")
     if type(reply_tokens) is not int or reply_tokens < 1:
         raise ConfigError(f"reply_tokens={reply_tokens!r} must be a whole number of tokens above zero")
-    price = find(model.name)
+    price = look_up(model.name)
     limits = DEFAULT if budget is None else budget
     if limits.usd is not None and (price is None or price.unit != "usd"):
         raise ConfigError(
@@ -85,13 +86,13 @@ def make(
         )
     system = (Message("system", "\n\n".join(filter(None, [instructions.strip(), render("progress")]))),)
     known = {tool.name: tool for tool in as_tools(tools)}
-    surface = fixed(system, [tool.schema for tool in known.values()])
+    surface = fixed(system, [tool.schema for tool in known.values()]) * (1.0 if model.exact else SAFETY)
     spec = Spec(
         model=model,
         tools=known,
         system=system,
         mode=mode_named(mode),
-        context_limit=limit(context_limit, surface),
+        context_limit=limit(context_limit, int(surface)),
         reply_tokens=reply_tokens,
         budget=limits,
         on_budget=on_budget,
@@ -118,9 +119,12 @@ def context(
     ceiling: int,
     reply_tokens: int,
     rates: Rates,
+    factor: float = 1.0,
 ) -> Context:
-    """The context of a thread with this salt; replay and agent make it here alike."""
+    """The context of a thread with this salt; replay and agent make it here alike. `factor`: see `Context`."""
     handle = cache(lambda seq: ref(salt, seq))
     tag = handle(0)[-5:]
     terms = Terms(handle=handle, tag=tag, fixed=fixed(system, tools), controller=Controller(rates))
-    return Context(mode.past(terms), system=system, tools=tools, ceiling=ceiling, reply_tokens=reply_tokens, tag=tag)
+    return Context(
+        mode.past(terms), system=system, tools=tools, ceiling=ceiling, reply_tokens=reply_tokens, tag=tag, factor=factor
+    )

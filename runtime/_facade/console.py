@@ -35,11 +35,15 @@ def document(value: Any) -> None:
 
 def event(happened: Event) -> None:
     """A line of progress for an event; its end is told by `result`."""
-    from satchel.runtime.events import PromptSent, ToolFinished, ToolStarted
+    from satchel.runtime.events import CacheAlarm, CallFailed, PromptSent, ToolFinished, ToolStarted
 
     match happened:
         case PromptSent(step=step, tokens=tokens, folded=folded):
             say(f"step {step + 1}: prompt of {tokens:,} tokens{' after a fold' if folded else ''}")
+        case CallFailed(detail=detail, wait=wait):
+            say(f"  ! {short(detail, 300)}; once more in {wait:g} s")
+        case CacheAlarm(detail=detail):
+            say(f"  ! {detail}")
         case ToolStarted(name=name, args=args):
             say(f"  {name}({short(json.dumps(args, ensure_ascii=False))})")
         case ToolFinished(text=text, error=error):

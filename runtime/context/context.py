@@ -50,13 +50,27 @@ class Prompt:
 
 
 class Context:
-    """The context of one thread under a ceiling of tokens, everything counted, `reply_tokens` of it for the reply."""
+    """The context of one thread under a ceiling of tokens, everything counted, `reply_tokens` of it for the reply.
+
+    The ceiling is in tokens of the model. `factor` is how many of those one of ours is at most, and `cap` the most
+    tokens of ours that a prompt may have beside that; both change with what the provider reports.
+    """
 
     def __init__(
-        self, past: Past, *, system: Sequence[Message], tools: Sequence[Json], ceiling: int, reply_tokens: int, tag: str
+        self,
+        past: Past,
+        *,
+        system: Sequence[Message],
+        tools: Sequence[Json],
+        ceiling: int,
+        reply_tokens: int,
+        tag: str,
+        factor: float = 1.0,
     ) -> None:
         self.past = past
         self.ceiling = ceiling
+        self.factor = factor
+        self.cap: int | None = None
         self._reply = reply_tokens
         self._tag = tag
         self._system = tuple(system)
@@ -64,7 +78,7 @@ class Context:
         self._with_recall = (*self._tools, recall.schema())
         self._fixed = fixed(self._system, self._with_recall)
         if self.room(ceiling) < MINIMUM:
-            enough = self._fixed + reply_tokens + 4 * MINIMUM
+            enough = int((self._fixed + 4 * MINIMUM) * factor) + reply_tokens
             raise PromptTooLarge(
                 f"system text and tool schemas take {self._fixed} tokens and the reply {reply_tokens}, which leaves too"
                 f" little under the ceiling of {ceiling}; raise context_limit to {enough} or more,"
@@ -72,8 +86,13 @@ class Context:
             )
 
     def room(self, ceiling: int) -> int:
-        """Tokens for messages under a ceiling."""
-        return ceiling - self._reply - self._fixed - TAIL
+        """Tokens of ours for messages under a ceiling."""
+        return self.most(ceiling) - self._fixed - TAIL
+
+    def most(self, ceiling: int) -> int:
+        """The most tokens of ours that a prompt may have under a ceiling."""
+        most = int((ceiling - self._reply) / self.factor)
+        return most if self.cap is None else min(most, self.cap)
 
     def add(self, turn: Turn) -> None:
         """Take in a turn."""
@@ -81,7 +100,7 @@ class Context:
 
     def estimate(self) -> int:
         """Tokens of the next prompt, at most."""
-        return min(self._fixed + TAIL + self.past.size(), self.ceiling - self._reply)
+        return min(self._fixed + TAIL + self.past.size(), self.most(self.ceiling))
 
     def prompt(self, *, state: str = "", page_seq: int = 0, ceiling: int | None = None, final: bool = False) -> Prompt:
         """The prompt for the next model call, folding first if it pays or if it must.
@@ -121,7 +140,8 @@ class Context:
         size = tokens.count_tools(tools) + sum(map(tokens.count_message, self._system)) + self.past.size()
         if state:
             tail = f"\n\n{render('state', tag=self._tag, state=state)}"
-            messages = (*messages[:-1], replace(messages[-1], content=messages[-1].content + tail))
+            last = replace(messages[-1], content=messages[-1].content + tail, volatile=len(tail))
+            messages = (*messages[:-1], last)
             size += tokens.count(tail)
         return Prompt(messages, tools, size, folds)
 

@@ -24,8 +24,9 @@ class ToolCall:
 class Message:
     """One message. `calls` stand in an assistant message; `call_id` in a tool message names the call it answers.
 
-    `opaque` holds provider parts that are sent back unmodified. Messages compare by identity: the engine makes each
-    once and counts it once.
+    `opaque` holds provider parts that are sent back unmodified; the last `volatile` characters of `content` are the
+    tail, which the next prompt will not have. Messages compare by identity: the engine makes each once and counts it
+    once.
     """
 
     role: Role
@@ -34,6 +35,7 @@ class Message:
     call_id: str | None = None
     name: str | None = None
     opaque: Json = None
+    volatile: int = 0
 
     def wire(self) -> dict[str, Json]:
         """The message as it stands in a trace or prompts file."""

@@ -33,6 +33,18 @@ WIDEST = 128
 BRIEF = 512
 """Characters of a text whose count is remembered."""
 
+IMAGE = 5_000
+"""Tokens of an image: above what 12 megapixels cost on Claude 5.5 (4,005), Gemini 3 (1,065) and GPT-6 at high detail
+(2,942), as measured in huggingface.co/datasets/JOHNISKING/image-token-cost (read 2026-11-21)."""
+
+IMAGES = frozenset({"image", "image_url", "input_image", "media", "image_generation_call"})
+"""Content blocks of images, as providers and LangChain name them; their bytes are not read as text."""
+
+SAID = frozenset({"text", "output_text", "tool_use", "tool_call", "function_call"})
+REPEATED = frozenset({"text", "id", "name", "input", "args", "arguments", "call_id"})
+UNSENT = frozenset({"by", "type", "id", "index", "response_metadata", "annotations"})
+"""Blocks that repeat a reply's text and calls, the fields in which they do, and fields that are no input."""
+
 # The pattern of o200k_base, as published in tiktoken 0.14.0 (tiktoken_ext/openai_public.py, MIT licence).
 _CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 _PATTERN = "|".join(
@@ -59,6 +71,16 @@ def encoding() -> tiktoken.Encoding:
         mergeable_ranks={token: rank for rank, token in enumerate(vocabulary.tokens())},
         special_tokens={"<|endoftext|>": 199_999, "<|endofprompt|>": 200_018},
     )
+
+
+def is_own(model: str) -> bool:
+    """Whether a model counts in o200k_base, by the table of tiktoken."""
+    import tiktoken  # noqa: PLC0415 - as above
+
+    try:
+        return tiktoken.encoding_name_for_model(model) == "o200k_base"
+    except KeyError:
+        return False
 
 
 def encode(text: str) -> list[int]:
@@ -110,10 +132,23 @@ def count_message(message: Message) -> int:
     if (known := _COUNTS.get(message)) is not None:
         return known
     size = len(encode(render(message))) + OVERHEAD
-    if message.opaque is not None:  # what only the provider understands is input, too, and may repeat the rest
-        size += len(encode(compact(message.opaque)))
+    if message.opaque is not None:  # what only the provider understands is input, too
+        size += count_opaque(message.opaque)
     _COUNTS[message] = size
     return size
+
+
+def count_opaque(value: Json) -> int:
+    """Tokens of a reply's provider parts beside its text and calls: signatures and thoughts as text, images each."""
+    if isinstance(value, list):
+        return sum(map(count_opaque, value))
+    if not isinstance(value, dict):
+        return 0 if value is None else count(str(value))
+    if value.get("type") in IMAGES:
+        return IMAGE
+    left_out = REPEATED | UNSENT if value.get("type") in SAID else UNSENT
+    parts = ((key, part) for key, part in value.items() if key not in left_out)
+    return sum(count(key) + count_opaque(part) for key, part in parts if key != "content" or not isinstance(part, str))
 
 
 def counted(message: Message, size: int) -> None:

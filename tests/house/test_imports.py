@@ -48,6 +48,7 @@ ROOMS = {
         "satchel.evals.saver_pace",
         "satchel.memory.cursor",
         "satchel.runtime.graph",
+        "satchel.runtime.messages_langchain",
         "satchel.runtime.models_langchain",
         "satchel.runtime.tools_langchain",
     },

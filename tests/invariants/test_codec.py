@@ -47,7 +47,17 @@ RECORDS = {
     Opened: st.builds(Opened, salt=TEXT),
     Started: st.builds(Started, run=COUNTS, mode=TEXT, budget=OBJECT),
     Said: st.builds(Said, text=TEXT),
-    Reply: st.builds(Reply, step=COUNTS, text=TEXT, model=TEXT, usage=USAGE, opaque=VALUE, seconds=USD),
+    Reply: st.builds(
+        Reply,
+        step=COUNTS,
+        text=TEXT,
+        model=TEXT,
+        usage=USAGE,
+        opaque=VALUE,
+        seconds=USD,
+        counted=COUNTS,
+        predicted=st.none() | COUNTS,
+    ),
     Call: st.builds(
         Call,
         id=TEXT,
@@ -59,7 +69,7 @@ RECORDS = {
     Result: st.builds(Result, call=TEXT, text=TEXT.map(lambda text: text * 100), error=st.booleans(), usd=USD),
     Fold: st.builds(Fold, room=COUNTS, deep=st.booleans(), certificate=OBJECT, page=st.none() | COUNTS),
     Page: st.builds(Page, text=TEXT),
-    Charge: st.builds(Charge, why=TEXT, usage=USAGE),
+    Charge: st.builds(Charge, why=TEXT, usage=USAGE, again=st.booleans(), cap=st.none() | COUNTS),
     Ended: st.builds(Ended, outcome=TEXT, text=st.none() | TEXT, detail=TEXT),
 }
 RECORD = st.one_of(*RECORDS.values())

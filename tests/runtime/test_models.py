@@ -141,7 +141,8 @@ def test_a_satchel_model_is_taken_as_it_is() -> None:
 def test_a_langchain_model_is_wrapped() -> None:
     model = resolve(Chat(replies=[]))
     assert isinstance(model, LangChainModel)
-    assert (model.name, model.window, model.exact) == ("gpt-5", 128_000, False)
+    assert (model.name, model.window, model.exact) == ("gpt-5", 128_000, True)
+    assert not LangChainModel(Chat(replies=[], model_name="claude-opus-5")).exact
     assert resolve(Chat(replies=[], profile={"max_input_tokens": 9000})).window == 9000
 
 
