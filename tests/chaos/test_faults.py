@@ -97,7 +97,7 @@ async def test_a_server_that_says_nothing_stops_the_run_in_time_and_then_it_resu
     proxy: Wire, tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By default with a hundredth of the users' patience; with `CHAOS=whole` with all of it."""
-    timeout = redis_store.TIMEOUT if WHOLE else redis_store.TIMEOUT / 100
+    timeout = topologies.TIMEOUT if WHOLE else topologies.TIMEOUT / 100
     monkeypatch.setattr(redis_store, "TIMEOUT", timeout)
     store = ServerStore(f"unix://{tmp_path}/wire.sock")
     silent, speaking = (lambda: setattr(proxy, "silent", True)), (lambda: setattr(proxy, "silent", False))

@@ -23,7 +23,7 @@ def built(**options: Any) -> Agent:
     ("options", "says"),
     [
         ({"mode": "statefull"}, "unknown mode 'statefull'; did you mean 'stateful'"),
-        ({"mode": "x"}, "unknown mode 'x'; there are: stateful, stateless, window, mask"),
+        ({"mode": "x"}, "unknown mode 'x'; there are: stateful, stateless, "),
         ({"model": "sim:ecco"}, "unknown model 'sim:ecco'; did you mean 'sim:echo'"),
         ({"model": 7}, "is no model"),
         ({"on_budget": "stop"}, "on_budget='stop' is none of answer, pause, raise"),
