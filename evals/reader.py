@@ -14,9 +14,10 @@ from functools import lru_cache
 BLOCK = re.compile(r"^\[satchel (\S+)[^\n]*\]\n(.*?)^\[/satchel \1\]", re.DOTALL | re.MULTILINE)
 HEADER = re.compile(r"@ (?P<tool>[^(]+)\((?P<args>[^)]*)\)\S* -> (?P<rest>.*)")
 LISTING = re.compile(r"(?P<count>\d+) values?(?:, \d+ above)?(?:; rest: ?(?P<rest>.*))?")
-HANDLES = re.compile(r"(?:(?:^|\s)\s*res:[0-9a-z]{4,32})+$")
+HANDLES = re.compile(r"(?:(?:^|\s)\s*res:[0-9a-z]{4,32})+(?: (?:says|names): .*)?$")
 CELL = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^,"]*)\s*(?:,|$)')
-OLDER = "@ older: "
+ENDS = ("@ older: ", "@ texts")
+"""What stands behind the tables."""
 QUOTED_KEY = re.compile(r'((?:"(?:[^"\\]|\\.)*"|[^":])*):(?: |$)')
 
 
@@ -57,13 +58,13 @@ def _block(body: str) -> Iterator[Row | Listing]:
     header: _Header | None = None
     for raw in body.splitlines():
         line = HANDLES.sub("", raw)
-        if raw.startswith(OLDER):
+        if raw.startswith(ENDS):
             header = None
         elif match := HEADER.fullmatch(line):
             found = LISTING.fullmatch(match["rest"])
             if found:
                 yield Listing(_plain(match["tool"]), int(found["count"]), _cells(found["rest"] or ""))
-            columns = _split(match["rest"].removeprefix("[] "))
+            columns = [] if match["rest"] == "behind" else _split(match["rest"].removeprefix("[] "))
             header = None if found else _Header(_plain(match["tool"]), len(_split(match["args"])), columns)
         elif header and (row := _row(header, line)):
             yield row

@@ -56,7 +56,7 @@ class Model(Protocol):
 Policy = Callable[[Sequence[Message], Sequence[Json]], Answer]
 """Messages and tool schemas to an answer; the same prompt always gives the same answer."""
 
-_FOLDED = re.compile(r"^\[satchel \S+ summary of (\d+) earlier turns\b", re.MULTILINE)
+_FOLDED = re.compile(r"^\[satchel \S+ (?:summary|turns) up to (?:turn )?(\d+)\b", re.MULTILINE)
 
 
 class Scripted:
@@ -106,8 +106,8 @@ def script(*answers: Answer | str) -> Policy:
 
     def policy(messages: Sequence[Message], tools: Sequence[Json]) -> Answer:  # noqa: ARG001 - the shape of a policy
         users = [message.content for message in messages if message.role == "user"]
-        folded = _FOLDED.search(users[0]) if users else None
-        turn = sum(message.role == "assistant" for message in messages) + (int(folded[1]) if folded else 0)
+        folded = _FOLDED.findall(users[0]) if users else []
+        turn = sum(message.role == "assistant" for message in messages) + (int(folded[-1]) if folded else 0)
         if turn >= len(answers):
             raise ModelError(f"the script has {len(answers)} answers and was asked for one more")
         answer = answers[turn]

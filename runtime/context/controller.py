@@ -1,14 +1,22 @@
 """When to fold: never later than the ceiling demands, and before that only when the prices say it pays.
 
-A fold rewrites the digest of s tokens, which costs K = (w - c) * s more than reading it from the cache. Until then
-every turn reads H - s tokens too many, at c each. The number of turns left is unknown, so this is the ski-rental
-problem: fold when what was overpaid since the last fold reaches K. The cost is at most twice that of the best schedule
+A fold writes anew what it changes, b tokens, at w - c each more than reading them from the cache. Until then each turn
+reads H - s tokens too many, at c each. How many turns are left is unknown, so this is the ski-rental problem: fold when
+what was overpaid since the last fold reaches the cost of the fold. The bill is at most twice that of the best schedule
 (Karlin et al., "Competitive Snoopy Caching", Algorithmica 3, 1988); with steady growth it is the optimal interval.
+
+Text that a fold leaves behind handles may be asked for again, so it has a price, too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+
+REREAD = 1.0
+"""Price of a token that a fold hides behind a handle, in prices of an uncached input token.
+
+Measured on recorded coding runs at +12000: at 0 they cost 15 % less, and 7 of 100 calls more lacked a fact.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +28,30 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a fold would do now, in tokens: it makes `folded` of `history`, writes `written`, and hides `hidden`."""
+
+    history: int
+    folded: int
+    written: int
+    hidden: int
+
+
+@dataclass(frozen=True, slots=True)
 class Controller:
     """What has been overpaid since the last fold, in prices of an uncached input token."""
 
     rates: Rates = Rates()
     overpaid: float = 0.0
 
-    def seen(self, history: int, folded: int) -> Controller:
-        """After a prompt whose foldable part has `history` tokens and would have `folded` after a fold."""
-        return replace(self, overpaid=self.overpaid + self.rates.c * max(0, history - folded))
+    def seen(self, now: Outlook) -> Controller:
+        """After a prompt was sent."""
+        return replace(self, overpaid=self.overpaid + self.rates.c * max(0, now.history - now.folded))
 
-    def due(self, history: int, folded: int, prefix: int) -> bool:
-        """Whether to fold now; `prefix` tokens ahead of the digest would have to be written again, too."""
-        cost = (self.rates.w - self.rates.c) * (folded + prefix)
-        return history > folded and self.overpaid + self.rates.c * (history - folded) >= cost
+    def due(self, now: Outlook) -> bool:
+        """Whether to fold now."""
+        cost = (self.rates.w - self.rates.c) * now.written + REREAD * now.hidden
+        return now.history > now.folded and self.overpaid + self.rates.c * (now.history - now.folded) >= cost
 
     def folded(self) -> Controller:
         """Just after a fold."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from satchel.memory.records import Json
 from satchel.runtime.context import tokens
 from satchel.runtime.context.shape import LONGEST, WIDEST, Shape, quote, shape
-from satchel.runtime.context.symbols import names
+from satchel.runtime.context.symbols import Name, lead, names, words
 
 if TYPE_CHECKING:
     from satchel.runtime.context.message import Message, ToolCall
@@ -34,7 +34,19 @@ REMARK = 48
 PER_HANDLE = 6
 """Tokens of one handle with its blank, at most."""
 
-Kind = Literal["user", "said", "row", "list", "text", "line", "loose", "handle"]
+KEYED = 64
+"""Characters of arguments that may stand beside the handle of their result."""
+
+CHEAP = 4
+"""Tokens that an item's smallest form may take above its bare handles, to say what the handle leads to."""
+
+LETTERS = 4
+"""Characters of a token, about."""
+
+DENSE = ("row", "list")
+"""The forms that say most for their size."""
+
+Kind = Literal["user", "said", "row", "list", "text", "line", "loose", "key", "handle"]
 Table = tuple[str, tuple[str, ...], tuple[str, ...], bool]
 """Tool, argument names, columns, and whether one call gave several rows."""
 
@@ -57,14 +69,17 @@ class Form:
 class Item:
     """A user message, a remark, or a call with its result.
 
-    `name` tells which newer item replaces it; `names` are those in its text that may be worth keeping beside a handle.
+    `name` tells which newer item replaces it; `names` are those in its text that may be worth keeping beside a handle,
+    `lead` is its first sentence, if that is short; `hidden` are the tokens, about, that only a handle leads to.
     """
 
     turn: int
     parts: tuple[int, ...]
     forms: tuple[Form, ...]
     name: str = ""
-    names: tuple[str, ...] = ()
+    names: tuple[Name, ...] = ()
+    hidden: int = 0
+    lead: str = ""
 
     @property
     def bare(self) -> Form:
@@ -80,8 +95,11 @@ class Item:
         return self if form is self.forms[0] else replace(self, forms=self.forms[self.forms.index(form) :])
 
     def only(self, names: set[str]) -> Item:
-        """The item with these of its names."""
-        return replace(self, names=tuple(name for name in self.names if name in names)) if self.names else self
+        """The item with these of its names; "" stands for its first sentence."""
+        if not self.names and not self.lead:
+            return self
+        kept = tuple(n for n in self.names if n.text in names and not ("" in names and n.text in self.lead))
+        return replace(self, names=kept, lead=self.lead if "" in names else "")
 
 
 def items(turn: Turn, whole: Turn, number: int) -> Iterator[Item]:
@@ -108,7 +126,7 @@ def _words(text: str, seq: int, turn: int, kind: Kind) -> Item:
     if (kind == "user" and size <= VERBATIM) or size <= SHORT:
         full = _sized(kind, text, (), (seq,))
         return Item(turn, (seq,), (full, bare) if size <= SHORT else (full, _quoted(text, kind, seq), bare))
-    return Item(turn, (seq,), (_quoted(text, kind, seq), bare), names=names(text))
+    return Item(turn, (seq,), (_quoted(text, kind, seq), bare), names=names(text), hidden=len(text) // LETTERS)
 
 
 def _quoted(text: str, kind: Kind, seq: int) -> Form:
@@ -120,8 +138,20 @@ def _sized(kind: Kind, text: str, refs: tuple[int, ...], verbatim: tuple[int, ..
     return Form(kind, size + PER_HANDLE * len(refs), refs, verbatim, text)
 
 
-def _bare(refs: tuple[int, ...]) -> Form:
-    return Form("handle", PER_HANDLE * len(refs), refs)
+def _bare(refs: tuple[int, ...], tool: str = "") -> Form:
+    return Form("handle", PER_HANDLE * len(refs) + 2 * bool(tool), refs, text=tool)
+
+
+def _smallest(call: ToolCall, seq: int, answered: tuple[int, ...]) -> Iterator[Form]:
+    """Its short arguments beside the handle of its result, and where they are longer than a handle, handles alone."""
+    key, bare = _key(call.args), _bare((seq, *answered), quote(call.name))
+    if key and answered and len(quote(key)) <= KEYED:
+        table = (quote(call.name), tuple(map(quote, call.args)), (), False)
+        size = tokens.count(key) + 2 + PER_HANDLE
+        yield Form("key", size, answered, (seq,), table=table, rows=((key, ()),))
+        if size <= bare.size + CHEAP:
+            return
+    yield bare
 
 
 def clip(text: str, limit: int) -> str:
@@ -138,15 +168,18 @@ def _call(call: ToolCall, seq: int, result: tuple[Message, int] | None, turn: in
     shown, hidden = ((seq,), ()) if short else ((), (seq,))
     head = f"{quote(call.name)}({_arguments(call.args) if short else clip(args, SHORT)})"
     brief = tokens.at_most(answer, SHORT) <= SHORT and not hidden
-    text = Form("text", 0, hidden + (() if brief else answered), shown + (answered if brief else ()))
+    quoted = Form("text", 0, hidden + (() if brief else answered), shown + (answered if brief else ()))
     forms = [
         *_shaped(call, seq, answer, answered),
-        _resize(text, f"{head} = {answer if brief else clip(answer, QUOTED)}"),
+        _resize(quoted, f"{head} = {answer if brief else clip(answer, QUOTED)}"),
         *([] if brief else [_sized("line", head, hidden + answered, shown)]),
-        _bare((seq, *answered)),
+        *_smallest(call, seq, answered),
     ]
-    about = () if brief or forms[0].kind in ("row", "list") else names(f"{args}\n{answer}")
-    return Item(turn, (seq, *answered), tuple(forms), f"{call.name} {args}" if short else "", about)
+    name = f"{call.name} {args}" if short and call.args else ""  # without arguments each call may ask for the next
+    if brief or forms[0].kind in DENSE:
+        return Item(turn, (seq, *answered), tuple(forms), name)
+    text = f"{words(call.args)}\n{answer}"
+    return Item(turn, (seq, *answered), tuple(forms), name, names(text), len(text) // LETTERS, lead(answer))
 
 
 def _resize(form: Form, text: str) -> Form:

@@ -18,36 +18,44 @@ if TYPE_CHECKING:
 Handle = Callable[[int], str]
 
 
-def render_tables(forms: Sequence[Form], handle: Handle) -> list[str]:
-    """All rows, then all lists, as lines."""
-    tables: dict[Table, list[Form]] = {}
-    for form in forms:
+def cells(form: Form) -> list[str]:
+    """The arguments and values that the rows of a form show."""
+    return [cell for key, row in form.rows for cell in (*key.split(","), *row)]
+
+
+def render_tables(forms: Sequence[tuple[Form, str]], handle: Handle, before: frozenset[str]) -> list[str]:
+    """All rows, then all lists, as lines; `before` are the cells that stand in earlier blocks.
+
+    Beside each form stands what is said about it after its handles.
+    """
+    tables: dict[Table, list[tuple[Form, str]]] = {}
+    for form, more in forms:
         if form.rows:
-            tables.setdefault(_table_of(form), []).append(form)
-    above = {cell for form in forms for key, cells in form.rows for cell in (*key.split(","), *cells)}
+            tables.setdefault(_table_of(form), []).append((form, more))
+    above = before.union(*(cells(form) for form, _ in forms))
     lines = [line for table, members in tables.items() for line in _table(table, members, handle)]
-    return lines + [_list(form, above, handle) for form in forms if form.lists]
+    return lines + [_list(form, above, handle) for form, _ in forms if form.lists]
 
 
 def _table_of(form: Form) -> Table:
     return form.table or ("", (), (), False)
 
 
-def _table(table: Table, members: Sequence[Form], handle: Handle) -> list[str]:
+def _table(table: Table, members: Sequence[tuple[Form, str]], handle: Handle) -> list[str]:
     name, head, columns, many = table
-    rows = [row for form in members for _, row in form.rows]
+    rows = [row for form, _ in members for _, row in form.rows]
     fixed = [len(rows) > 1 and len({row[c] for row in rows}) == 1 for c in range(len(columns))]
     shown = [f"{c}={rows[0][n]}" if fixed[n] else c for n, c in enumerate(columns)]
-    out = [f"@ {name}({','.join(head)}) -> {'[] ' * many}{','.join(shown)}"]
-    for form in members:
+    out = [f"@ {name}({','.join(head)}) -> {'[] ' * many}{','.join(shown) or 'behind'}"]
+    for form, more in members:
         for key, row in form.rows:
             cells = ",".join(cell for n, cell in enumerate(row) if not fixed[n])
             out.append(f"{key}: {cells}" if cells else f"{key}:")
-        out[-1] = " ".join([out[-1], *map(handle, form.refs)])
+        out[-1] = " ".join([out[-1], *map(handle, form.refs), *filter(None, [more])])
     return out
 
 
-def _list(form: Form, above: set[str], handle: Handle) -> str:
+def _list(form: Form, above: frozenset[str], handle: Handle) -> str:
     name, head, _, _ = _table_of(form)
     out = []
     for path, values in form.lists:

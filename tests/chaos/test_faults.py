@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from satchel.memory import redis_store
+from satchel.memory import redis_store, topologies
 from satchel.memory.embedded import attach
 from satchel.memory.errors import StoreError, StoreUnreachable, StoreUnsafe
 from satchel.memory.log import read_log

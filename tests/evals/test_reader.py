@@ -6,7 +6,7 @@ from satchel.evals.reader import Listing, Row, digests
 
 BLOCK = """Pack the sack.
 
-[satchel 12345 summary of 9 earlier turns. Only lines marked 12345 are the runtime's.]
+[satchel 12345 summary up to turn 9. Only lines marked 12345 are the runtime's.]
 @ inspect(item_id) -> class,value,weight
 item_ab12: K,350,22 res:123456789
 item_cd34: "K, or: L",-,7 res:223456789 res:323456789

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from satchel.runtime.context.controller import Controller, Rates
+from satchel.runtime.context.controller import REREAD, Controller, Outlook, Rates
 
 
-def turns_until_due(rates: Rates, *, growth: int = 1_000, folded: int = 2_000, prefix: int = 0) -> int:
-    controller, history = Controller(rates), folded
+def outlook(history: int, folded: int, *, written: int | None = None, hidden: int = 0) -> Outlook:
+    return Outlook(history, folded, folded if written is None else written, hidden)
+
+
+def turns_until_due(rates: Rates, *, written: int = 2_000, hidden: int = 0) -> int:
+    controller, history = Controller(rates), 2_000
     for turn in range(1, 10_000):
-        history += growth
-        if controller.due(history, folded, prefix):
+        history += 1_000
+        now = outlook(history, 2_000, written=written, hidden=hidden)
+        if controller.due(now):
             return turn
-        controller = controller.seen(history, folded)
+        controller = controller.seen(now)
     return 10_000
 
 
 def test_nothing_to_gain_is_never_due() -> None:
-    assert not Controller(overpaid=10**9).due(1_000, 1_000, 0)
-    assert not Controller(overpaid=10**9).due(999, 1_000, 0)
+    assert not Controller(overpaid=10**9).due(outlook(1_000, 1_000))
+    assert not Controller(overpaid=10**9).due(outlook(999, 1_000))
 
 
 def test_the_interval_follows_the_prices() -> None:
@@ -39,16 +44,26 @@ def test_the_sum_overpaid_stays_within_one_turn_of_the_cost_of_a_fold() -> None:
     """Ski rental: the bill is at most twice that of the best schedule."""
     rates, folded, history = Rates(), 2_000, 2_000
     controller = Controller(rates)
-    while not controller.due(history := history + 500, folded, 0):
-        controller = controller.seen(history, folded)
+    while not controller.due(outlook(history := history + 500, folded)):
+        controller = controller.seen(outlook(history, folded))
     cost = (rates.w - rates.c) * folded
     assert cost - rates.c * (history - folded) <= controller.overpaid < cost
 
 
 def test_a_prefix_that_must_be_written_again_delays_the_first_fold() -> None:
-    assert turns_until_due(Rates(), prefix=3_000) > turns_until_due(Rates())
+    assert turns_until_due(Rates(), written=5_000) > turns_until_due(Rates())
+
+
+def test_a_block_that_is_appended_comes_sooner_than_a_digest_written_anew() -> None:
+    assert turns_until_due(Rates(), written=400) < turns_until_due(Rates())
+
+
+def test_what_would_be_hidden_delays_a_fold_by_its_price() -> None:
+    assert turns_until_due(Rates(), hidden=3_000) == turns_until_due(
+        Rates(), written=2_000 + int(3_000 * REREAD / 1.15)
+    )
 
 
 def test_a_fold_starts_the_account_again() -> None:
-    assert Controller().seen(9_000, 1_000).folded() == Controller()
-    assert Controller().seen(9_000, 1_000).overpaid == pytest.approx(800)
+    assert Controller().seen(outlook(9_000, 1_000)).folded() == Controller()
+    assert Controller().seen(outlook(9_000, 1_000)).overpaid == pytest.approx(800)

@@ -46,7 +46,7 @@ def test_mask_leaves_old_results_out_and_keeps_their_calls() -> None:
 def test_a_fold_keeps_the_task_and_the_newest_turn_as_they_were() -> None:
     made = folded("the task", step(1, "old"), step(2, "new"))
     task, reply, result = made.past.messages()
-    assert task.content.startswith(f"the task\n\n[satchel {TAG} summary of 1 earlier turns")
+    assert task.content.startswith(f"the task\n\n[satchel {TAG} summary up to turn 1")
     assert (reply.calls[0].args, result.content) == ({"id": "item_2"}, "new")
 
 

@@ -1,0 +1,181 @@
+"""One block of a digest: the form that each item takes in so many tokens, its names, and the text they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from satchel.runtime.context import tokens
+from satchel.runtime.context.item import DENSE, LETTERS
+from satchel.runtime.context.symbols import names, woven
+from satchel.runtime.context.tables import render_tables
+
+if TYPE_CHECKING:
+    from satchel.runtime.context.item import Form, Item, Kind
+
+PASSES: tuple[tuple[Kind | Literal["whole"], float], ...] = (
+    ("user", 0.5),
+    ("row", 0.0),
+    ("list", 0.0),
+    ("whole", 0.9),
+    ("line", 0.97),
+    ("said", 0.99),
+    ("text", 0.99),
+    ("loose", 0.99),
+)
+"""In this order items are given room, the newest first, each pass leaving this share of what is left to later ones.
+
+Words of the user come first, but not all of them; then what is densest in facts; then short texts that hide nothing.
+Most of the rest goes to names: measured on recorded coding runs, they and not lines are what later calls need again.
+"""
+
+INDEXED: tuple[Kind, ...] = ("line", "text", "said", "loose", "key", "handle")
+"""Forms beside which names are shown."""
+
+LINES: tuple[Kind, ...] = ("line", "text", "said", "loose")
+
+FRAME = 80
+"""Tokens of the lines that open and close a block, at most."""
+
+MARK = 3
+"""Tokens before the first name of an item."""
+
+EVEN = 6
+"""Tokens added to the size of a name when its chance for its size is weighed: short names are not all that counts."""
+
+Handle = Callable[[int], str]
+Weigh = Callable[[str], float]
+"""From a name to the chance that it is needed again."""
+
+Chosen = list[tuple["Item", "Form"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What a digest is written with: the thread's tag, its handles, and the weight of each name."""
+
+    tag: str
+    handle: Handle
+    weigh: Weigh
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """What stands in earlier blocks already: names, and the cells of rows."""
+
+    names: frozenset[str] = frozenset()
+    cells: frozenset[str] = frozenset()
+
+
+def fitted(
+    every: Sequence[Item], limit: int, by: Lookup, head: str, above: Above = Above()
+) -> tuple[Chosen, str, int] | None:
+    """Forms, text and size in at most `limit` tokens, under the line `head`; None if not even the handles fit.
+
+    Forms are sized by estimates, so the room shrinks until the text fits.
+    """
+    room = limit - FRAME
+    for _ in range(8):
+        formed = _choose(every, room)
+        chosen = _indexed(formed, room - sum(form.size for _, form in formed), by.weigh, above.names)
+        text = _render(chosen, head, by, above.cells)
+        size = tokens.count(text)
+        if size <= limit:
+            return chosen, text, size
+        room = min(room, size) - (size - limit) - 8
+    return None
+
+
+def _choose(every: Sequence[Item], room: int) -> Chosen:
+    """The form of each item: words of the user first, then rows, lists, lines and quoted text, newest first."""
+    chosen = [item.bare for item in every]
+    left = room - sum(form.size for form in chosen)
+    newest_first = [n for n in range(len(every) - 1, -1, -1) if len(every[n].forms) > 1]
+    for kind, reserve in PASSES:
+        floor = int(left * reserve)
+        for n in newest_first:
+            current = chosen[n]
+            for form in every[n].forms:
+                if form is current or current.kind in DENSE:  # rows and lists are never traded for text
+                    break
+                called = "whole" if kind == "whole" and not form.refs else form.kind
+                if called == kind and form.size - current.size <= left - floor:
+                    left -= form.size - current.size
+                    chosen[n] = form
+                    break
+    return list(zip(every, chosen, strict=True))
+
+
+def _indexed(chosen: Chosen, left: float, weigh: Weigh, above: frozenset[str]) -> Chosen:
+    """The items with as many of their names as fit: the likeliest for their size, each where it was first seen.
+
+    The first sentence of a result, which is ranked as "", competes with them: it is worth what its new names are.
+    """
+    ranked: list[tuple[float, int, str, float]] = []
+    first: dict[str, int] = dict.fromkeys(above, -1)
+    for n, (item, form) in enumerate(chosen):
+        if form.kind in INDEXED:
+            new = [name for name in item.names if first.setdefault(name.text, n) == n]
+            ranked += [(-weigh(name.text) / (name.size + EVEN), n, name.text, name.size) for name in new]
+            if item.lead:
+                size = len(item.lead) / LETTERS + 2
+                worth = sum(weigh(name.text) for name in names(item.lead) if first.get(name.text, n) == n)
+                ranked.append((-worth / (size + EVEN), n, "", size))
+    picked: dict[int, set[str]] = {}
+    for _, n, text, size in sorted(ranked):
+        has = picked.get(n, set())
+        if text and "" in has and text in chosen[n][0].lead:
+            continue
+        cost = size + (0 if has else MARK)
+        if cost <= left:
+            left -= cost
+            picked.setdefault(n, set()).add(text)
+    return [(item.only(picked.get(n, set())), form) for n, (item, form) in enumerate(chosen)]
+
+
+def _render(chosen: Chosen, head: str, by: Lookup, above: frozenset[str]) -> str:
+    handle = by.handle
+    tables = render_tables([(form, _names(item, form)) for item, form in chosen if form.table], handle, above)
+    users = [line(i, f, handle) for i, f in chosen if f.kind == "user"]
+    lines = [line(i, f, handle) for i, f in chosen if f.kind in LINES or (f.kind == "handle" and (i.names or i.lead))]
+    bare = _bare([form for item, form in chosen if form.kind == "handle" and not (item.names or item.lead)], handle)
+    body = [
+        *users,
+        *tables,
+        *["@ texts"] * bool(tables and lines),
+        *lines,
+        *(["@ older: " + " ".join(bare)] if bare else []),
+    ]
+    return "\n".join([head, *body, f"[/satchel {by.tag}]"])
+
+
+def _bare(forms: Sequence[Form], handle: Handle) -> list[str]:
+    """Handles, each tool named before the first of its own."""
+    out, tool = [], ""
+    for form in forms:
+        if form.text and form.text != tool:
+            out.append(form.text)
+        tool = form.text
+        out += map(handle, form.refs)
+    return out
+
+
+def _names(item: Item, form: Form) -> str:
+    if form.kind not in INDEXED:
+        return ""
+    says = f"says: {item.lead}" if item.lead else ""
+    return " ".join(filter(None, (says, f"names: {woven(item.names)}" if item.names else "")))
+
+
+def line(item: Item, form: Form, handle: Handle) -> str:
+    """An item in words with its origin; further lines are marked, so that no quoted line can pass for one of ours."""
+    who = {
+        "user": f"user, turn {item.turn}: ",
+        "said": f"you, turn {item.turn}: ",
+        "loose": f"result, turn {item.turn}: ",
+    }.get(form.kind, "")
+    said = who + "\n| ".join(form.text.splitlines())
+    if form.table:  # what a table says in its header, and the row
+        said = f"{form.table[0]}({','.join(form.table[1])}) {form.rows[0][0]}:"
+    return " ".join(filter(None, [said, *map(handle, form.refs), _names(item, form)]))
