@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from satchel.memory.records import Json
 from satchel.runtime.context import tokens
+from satchel.runtime.context.recall import NAME as RECALL
 from satchel.runtime.context.shape import LONGEST, WIDEST, Shape, quote, shape
 from satchel.runtime.context.symbols import names
 
@@ -138,10 +139,11 @@ def _call(call: ToolCall, seq: int, result: tuple[Message, int] | None, turn: in
     shown, hidden = ((seq,), ()) if short else ((), (seq,))
     head = f"{quote(call.name)}({_arguments(call.args) if short else clip(args, SHORT)})"
     brief = tokens.at_most(answer, SHORT) <= SHORT and not hidden
+    again = call.name == RECALL and not brief  # the handle among its arguments leads to the same text
     text = Form("text", 0, hidden + (() if brief else answered), shown + (answered if brief else ()))
     forms = [
-        *_shaped(call, seq, answer, answered),
-        _resize(text, f"{head} = {answer if brief else clip(answer, QUOTED)}"),
+        *([] if again else _shaped(call, seq, answer, answered)),
+        *([] if again else [_resize(text, f"{head} = {answer if brief else clip(answer, QUOTED)}")]),
         *([] if brief else [_sized("line", head, hidden + answered, shown)]),
         _bare((seq, *answered)),
     ]
