@@ -1,8 +1,9 @@
 """A recalled text as parts of the text that it came from, so that a log does not hold the same text twice.
 
-What is stored of such a result is the text without its copies, and `cuts`: a flat list of `at, start, stop`, which
-says that `source[start:stop]` goes in before character `at` of what is stored. Reading needs no more than that: it
-asks neither the tool again nor the clock, so a later version of the tool gives the same bytes.
+What is stored of such a result is the text without its copies, and `cuts`: a flat list of `own, skip, length`, which
+says that after the next `own` characters of what is stored come `length` characters of the source, from `skip` behind
+the end of the copy before. Reading needs no more than that: it asks neither the tool again nor the clock, so a later
+version of the tool gives the same bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from satchel.memory.records import Entry, Json, Record
 
 WORTH = 24
-"""Characters of the shortest copy that is cut out: a cut itself takes up to some 15 bytes."""
+"""Characters of the shortest copy that is cut out: a cut itself takes up to some 11 bytes."""
 
 MISSES = 16
 """Lines that are not found behind the one before, until the search is given up: each costs a pass over the source."""
@@ -55,24 +56,23 @@ def _pieces(text: str, *, marked: bool) -> list[tuple[int, int]]:
 def _cut(text: str, pieces: list[tuple[int, int]], whole: str) -> tuple[list[int], str]:
     cuts: list[int] = []
     rest: list[str] = []
-    held = end = hint = misses = 0
+    end = hint = misses = 0
     for start, stop in pieces:
-        at = whole.find(text[start:stop], hint)
+        piece = text[start:stop]
+        at = whole.find(piece, hint)
         if at < 0:
             misses += 1
-            at = whole.find(text[start:stop], 0, hint + stop - start)
+            at = whole.find(piece, 0, hint + len(piece))
         if misses > MISSES:
             break
         if at < 0:
             continue
-        hint = at + stop - start
-        if cuts and start == end and cuts[-1] == at:
-            cuts[-1] = hint
+        if cuts and start == end and at == hint:
+            cuts[-1] += len(piece)
         else:
             rest.append(text[end:start])
-            held += start - end
-            cuts += [held, at, hint]
-        end = stop
+            cuts += [start - end, at - hint, len(piece)]
+        hint, end = at + len(piece), stop
     return cuts, "".join([*rest, text[end:]])
 
 
@@ -98,25 +98,25 @@ def filled(entries: Iterable[Entry], near: Mapping[int, Entry], text_of: Callabl
 
 def fill(record: Result, whole: str | None, seq: int) -> Result:
     """The result at entry `seq` as it was; `DamagedEntry` if its cuts do not fit the text that they came from."""
-    cuts = record.cuts
-    if whole is None or not _fits(cuts, len(record.text), len(whole)):
+    parts = None if whole is None else _parts(record.cuts, record.text, whole)
+    if parts is None:
         raise DamagedEntry(f"entry {seq} refers to a text that is not there; restore the store, or remove the thread")
-    parts, last = [], 0
-    for n in range(0, len(cuts), _TRIPLE):
-        at, start, stop = cuts[n : n + _TRIPLE]
-        parts += [record.text[last:at], whole[start:stop]]
-        last = at
-    return replace(record, text="".join([*parts, record.text[last:]]), cuts=None)
+    return replace(record, text="".join(parts), cuts=None)
 
 
-def _fits(cuts: Json, length: int, most: int) -> bool:
+def _parts(cuts: Json, text: str, whole: str) -> list[str] | None:
     if type(cuts) is not list or len(cuts) % _TRIPLE or not all(type(n) is int for n in cuts):
-        return False
-    last = total = 0
+        return None
+    parts: list[str] = []
+    held = at = total = 0
     for n in range(0, len(cuts), _TRIPLE):
-        at, start, stop = cuts[n : n + _TRIPLE]
-        total += stop - start
-        if not (last <= at <= length and 0 <= start <= stop <= most and total <= LARGEST):
-            return False
-        last = at
-    return True
+        own, skip, length = cuts[n : n + _TRIPLE]
+        start, total = at + skip, total + length
+        if own < 0 or length < 0 or held + own > len(text) or start < 0 or total > LARGEST:
+            return None
+        at = start + length
+        if at > len(whole):
+            return None
+        parts += [text[held : held + own], whole[start:at]]
+        held += own
+    return [*parts, text[held:]]

@@ -317,12 +317,12 @@ TEXTS = st.one_of(
 
 @settings(max_examples=300)
 @given(
-    text=TEXTS, query=WORDS, lines=RANGES, path=PATHS, regex=PATTERNS, aggregate=FIGURES, times=st.sampled_from((1, 500))
+    times=st.sampled_from((1, 500)), text=TEXTS,
+    query=WORDS, lines=RANGES, path=PATHS, regex=PATTERNS, aggregate=FIGURES,
 )  # fmt: skip
 def test_no_question_raises_or_exceeds_the_limit_and_each_has_one_answer(
-    text: str, query: str | None, lines: str | None, path: str | None, regex: str | None, aggregate: str | None, times: int
-) -> None:  # fmt: skip
-    asked = {"query": query, "lines": lines, "path": path, "regex": regex, "aggregate": aggregate}
+    times: int, text: str, **asked: str | None
+) -> None:
     answer = select(text * times, **asked)
     assert tokens.count(answer) <= LIMIT
     assert answer == select(text * times, **asked)
