@@ -13,7 +13,7 @@ from satchel.runtime.context import recall, tokens
 from satchel.runtime.context.recall import LIMIT, arguments, select
 
 LOG = "\n".join(f"{n}: {'ERROR disk full' if n % 100 == 42 else 'ok'} id-{n * 7919 % 10007}" for n in range(1, 1001))
-SALES = [
+SALES: list[dict[str, object]] = [
     {"city": "Paris", "price": 1.1, "day": "2024-02-01"},
     {"city": "Rome", "price": 2, "day": "2024-01-09"},
     {"city": "Paris", "price": 3.3, "day": "2024-03-05"},
