@@ -42,14 +42,14 @@ def orders() -> str:
     return "item,city,price\n" + "\n".join(f"i{n},{('Oslo', 'Rome')[n % 2]},{n}" for n in range(3_000))
 
 
-def accountant(messages: Sequence[Message], tools: Sequence[Json]) -> Answer:
+def accountant(messages: Sequence[Message], _: Sequence[Json]) -> Answer:
     """Has the preview's text summed where it is stored, rather than reading 3,000 rows."""
     newest = messages[-1]
     if newest.role == "user":
         return Answer("", (ToolCall("c1", "orders", {}),))
     if handle := re.search(r"whole text: (res:\w+)", newest.content):
         return Answer("", (ToolCall("c2", "recall", {"ref": handle[1], "aggregate": "group:city sum:price"}),))
-    return Answer(newest.content)
+    return Answer(newest.content.partition("\n\n[satchel")[0])  # without the latest state, which stands at the end
 
 
 def test_a_large_result_is_summed_where_it_is_stored() -> None:
