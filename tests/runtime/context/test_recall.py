@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satchel.runtime.context import recall, tokens
+from satchel.runtime.context import jsonpath, recall, tokens
 from satchel.runtime.context.recall import LIMIT, arguments, select
 
 LOG = "\n".join(f"{n}: {'ERROR disk full' if n % 100 == 42 else 'ok'} id-{n * 7919 % 10007}" for n in range(1, 1001))
@@ -129,6 +129,7 @@ BOMBS = [
 
 @pytest.mark.parametrize(("pattern", "text"), BOMBS, ids=[pattern for pattern, _ in BOMBS])
 def test_a_pattern_that_explodes_ends_in_time(pattern: str, text: str) -> None:
+    select("the vocabulary of the tokenizer is loaded once")
     began = time.process_time()
     answer = select(text, regex=pattern)
     assert time.process_time() - began < 0.5
@@ -180,10 +181,11 @@ def nested(depth: int) -> str:
     ],
     ids=lambda value: value[:20],
 )
-def test_a_path_that_explodes_ends_in_time(path: str, text: str) -> None:
-    began = time.process_time()
+def test_a_path_that_explodes_ends_in_time(path: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonpath, "SECONDS", 0.2)
+    began = time.thread_time()
     answer = select(text, path=path)
-    assert time.process_time() - began < 1
+    assert time.thread_time() - began < 0.6
     assert answer.startswith("(")
     assert tokens.count(answer) <= LIMIT
 
