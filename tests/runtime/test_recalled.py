@@ -16,7 +16,9 @@ from satchel.memory.errors import StoreUnreachable
 from satchel.memory.handles import RESULT, ref
 from satchel.memory.records import Call, Json, Reply, Result, Usage
 from satchel.memory.store import Lease
+from satchel.runtime.context.item import items
 from satchel.runtime.context.message import Message, ToolCall
+from satchel.runtime.context.turn import Turn
 from satchel.runtime.models import Answer, Scripted
 from satchel.runtime.recalled import recalled
 
@@ -136,6 +138,18 @@ async def test_what_was_recalled_is_recalled_from_where_it_came() -> None:
     assert (first.of, again.of) == (3, 3)
     assert again.text == "\n".join(first.text.split("\n")[1:3])
     assert all(line in sales_text for line in again.text.split("\n"))
+
+
+@pytest.mark.parametrize("name", ["recall", "look"])
+def test_in_the_digest_a_recall_leads_to_its_text_and_does_not_quote_it(name: str) -> None:
+    call = ToolCall("c", name, {"ref": "res:000000001", "query": "Oslo"})
+    text = "\n".join(f"{n}: a sale in Oslo" for n in range(90))
+    turn = Turn((Message("assistant", "", (call,)), Message("tool", text, call_id="c", name=name)), (1, 3), (2,))
+    (item,) = items(turn, turn, 0)
+    quoted = [form for form in item.forms if "a sale" in form.text]
+    assert bool(quoted) is (name == "look")
+    assert item.form("line")
+    assert "res:000000001" in item.forms[0].text
 
 
 async def test_a_pattern_that_explodes_leaves_the_loop_free() -> None:
