@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from satchel.memory import handles
 from satchel.memory.codec import decode_entry, encode_settled, settle
+from satchel.memory.cuts import filled, source, thin
 from satchel.memory.errors import DamagedEntry, LeaseLost, StoreError, ThreadNotFound, UnknownHandle
 from satchel.memory.normalise import text as storable
 from satchel.memory.records import Call, Entry, Opened, Page, Reply, Result, Said
@@ -89,16 +90,20 @@ class Log:
 
     async def text(self, ref: str) -> str:
         """The whole text behind a handle of this thread; `UnknownHandle` if there is none."""
+        return text_of((await self.behind(ref)).record) or ""
+
+    async def behind(self, ref: str) -> Entry:
+        """The entry whose text a handle of this thread names; `UnknownHandle` if there is none."""
         seq = handles.seq(self.salt, ref)
         entry = await (self._result(seq - handles.RESULT) if seq >= handles.RESULT else self._entry(seq))
-        text = None if entry is None else text_of(entry.record)
-        if text is None:
+        if entry is None or text_of(entry.record) is None:
             raise UnknownHandle(f"{ref} names nothing in this thread; use a handle that stands in the prompt")
-        return text
+        return entry
 
     async def _entry(self, seq: int) -> Entry | None:
         if seq not in self._loaded and seq < self.length:
-            return _decoded(await self.store.read(self.thread, seq, seq + 1), seq, self.thread)[0]
+            found = _decoded(await self.store.read(self.thread, seq, seq + 1), seq, self.thread)
+            return (await self._whole(found))[0]
         return self._loaded.get(seq)
 
     async def _result(self, seq: int) -> Entry | None:
@@ -132,7 +137,28 @@ class Log:
     async def _read(self, start: int, stop: int) -> list[Entry]:
         data = await self.store.read(self.thread, start, stop)
         self.bytes += sum(map(len, data))
-        return _decoded(data, start, self.thread)
+        return await self._whole(_decoded(data, start, self.thread))
+
+    async def _whole(self, entries: list[Entry]) -> list[Entry]:
+        """The entries, with the texts of recalled results put together again."""
+        near = {entry.seq: entry for entry in entries}
+        for seq in filter(None, map(source, entries)):
+            if seq not in near and (found := await self._raw(seq)):
+                near[seq] = found
+        return filled(entries, near, text_of)
+
+    async def _raw(self, seq: int) -> Entry | None:
+        """The entry at `seq` as it is stored, or as it is held."""
+        if seq in self._loaded or not 0 <= seq < self.length:
+            return self._loaded.get(seq)
+        return _decoded(await self.store.read(self.thread, seq, seq + 1), seq, self.thread)[0]
+
+    async def _thin(self, record: Record) -> Record:
+        """The record as it is stored."""
+        if not isinstance(record, Result) or record.of is None:
+            return record
+        found = await self._raw(record.of)
+        return thin(record, text_of(found.record) or "") if found else record
 
     async def _load(self, salt: bytes | None, start: int) -> None:
         head = await self.store.head(self.thread)
@@ -153,7 +179,7 @@ class Log:
             if self._fault is not None:
                 raise self._fault
             settled = [settle(record) for record in records]
-            data = [encode_settled(record, op) for record in settled]
+            data = [encode_settled(await self._thin(record), op) for record in settled]
             length = await self.store.append(self._lease, op=op, expected=self.length, entries=data)
             if length != self.length + len(data):
                 raise LeaseLost(f"thread {self.thread.name!r} holds another {op!r}; resume the thread to go on")
@@ -186,7 +212,8 @@ async def read_log(store: Store, thread: ThreadId) -> list[Entry]:
     head = await store.head(thread)
     if head is None:
         raise ThreadNotFound(absent(thread))
-    return _decoded(await store.read(thread, 0, head.length), 0, thread)
+    entries = _decoded(await store.read(thread, 0, head.length), 0, thread)
+    return filled(entries, {entry.seq: entry for entry in entries}, text_of)
 
 
 def text_of(record: Record) -> str | None:

@@ -97,12 +97,18 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a tool call returned, whole, as text."""
+    """What a tool call returned, whole, as text.
+
+    `of` is the entry whose text was recalled. Such a result is stored without what it copies of that text; `cuts` says
+    what goes where. In memory a result is always whole, and has none.
+    """
 
     call: str
     text: str
     error: bool = False
     usd: float = 0.0
+    of: int | None = None
+    cuts: Json = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

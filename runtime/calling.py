@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from satchel.memory.records import Result
 from satchel.prompts import render
 from satchel.runtime.context import recall
 from satchel.runtime.recalled import recalled
+from satchel.runtime.tools import ToolOutput
 
 if TYPE_CHECKING:
     from satchel.memory.log import Log
@@ -15,18 +17,22 @@ if TYPE_CHECKING:
     from satchel.runtime.spec import Spec
 
 
-async def invoke(spec: Spec, log: Log, call: Call, *, seq: int, left: float | None) -> tuple[str, bool]:
-    """The result of the call at position `seq` as text, and whether it is an error, within `left` seconds if given."""
+async def invoke(spec: Spec, log: Log, call: Call, *, seq: int, left: float | None) -> Result:
+    """The result of the call at position `seq`, within `left` seconds if given."""
     if call.name == recall.NAME:
-        return await recalled(log, call.args)
+        return await recalled(log, call)
+    output = await _output(spec, call, key=f"{log.thread.name}:{seq}", left=left)
+    return Result(call=call.id, text=output.text, error=output.error)
+
+
+async def _output(spec: Spec, call: Call, *, key: str, left: float | None) -> ToolOutput:
     tool = spec.tools.get(call.name)
     if tool is None:
-        return f"there is no tool {call.name!r}; there are: {', '.join(spec.tools)}", True
+        return ToolOutput(f"there is no tool {call.name!r}; there are: {', '.join(spec.tools)}", error=True)
     if left == 0.0:
-        return render("refused", name=call.name, budget="seconds"), True
+        return ToolOutput(render("refused", name=call.name, budget="seconds"), error=True)
     try:
         async with asyncio.timeout(left):
-            output = await tool.invoke(call.args, key=f"{log.thread.name}:{seq}")
+            return await tool.invoke(call.args, key=key)
     except TimeoutError:
-        return render("late", name=call.name), True
-    return output.text, output.error
+        return ToolOutput(render("late", name=call.name), error=True)

@@ -237,9 +237,9 @@ class Session:
         if call.effect == "write":
             await self._settle(seq, call)
         self.emit(ToolStarted(call.id, call.name, call.args))
-        text, error = await invoke(self.spec, self.log, call, seq=seq, left=self._time_left())
-        await self._commit(f"c{seq}", [Result(call=call.id, text=text, error=error)])
-        self.emit(ToolFinished(call.id, call.name, text, error))
+        result = await invoke(self.spec, self.log, call, seq=seq, left=self._time_left())
+        await self._commit(f"c{seq}", [result])
+        self.emit(ToolFinished(call.id, call.name, result.text, result.error))
 
     async def _settle(self, seq: int, call: Call) -> None:
         """Let the intent reach the disk before its tool may start; else an error, and nothing was run."""

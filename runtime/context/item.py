@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from satchel.memory.records import Json
 from satchel.runtime.context import tokens
+from satchel.runtime.context.recall import NAME as RECALL
 from satchel.runtime.context.shape import LONGEST, WIDEST, Shape, quote, shape
 from satchel.runtime.context.symbols import Name, lead, names, words
 
@@ -168,15 +169,16 @@ def _call(call: ToolCall, seq: int, result: tuple[Message, int] | None, turn: in
     shown, hidden = ((seq,), ()) if short else ((), (seq,))
     head = f"{quote(call.name)}({_arguments(call.args) if short else clip(args, SHORT)})"
     brief = tokens.at_most(answer, SHORT) <= SHORT and not hidden
+    again = call.name == RECALL and not brief  # the handle among its arguments leads to the same text
     quoted = Form("text", 0, hidden + (() if brief else answered), shown + (answered if brief else ()))
     forms = [
-        *_shaped(call, seq, answer, answered),
-        _resize(quoted, f"{head} = {answer if brief else clip(answer, QUOTED)}"),
+        *([] if again else _shaped(call, seq, answer, answered)),
+        *([] if again else [_resize(quoted, f"{head} = {answer if brief else clip(answer, QUOTED)}")]),
         *([] if brief else [_sized("line", head, hidden + answered, shown)]),
         *_smallest(call, seq, answered),
     ]
     name = f"{call.name} {args}" if short and call.args else ""  # without arguments each call may ask for the next
-    if brief or forms[0].kind in DENSE:
+    if brief or again or forms[0].kind in DENSE:
         return Item(turn, (seq, *answered), tuple(forms), name)
     text = f"{words(call.args)}\n{answer}"
     return Item(turn, (seq, *answered), tuple(forms), name, names(text), len(text) // LETTERS, lead(answer))

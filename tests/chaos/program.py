@@ -90,7 +90,9 @@ def policy(trail: Trail) -> Any:
     """The policy of the depot; each prompt that it is sent leaves its digest."""
 
     def answer(messages: Sequence[Message], tools: Sequence[Json]) -> Answer:
-        step = sum(m.role == "assistant" for m in messages) + max(map(int, depot.FOLDED.findall(messages[1].content)), default=0)
+        step = sum(m.role == "assistant" for m in messages) + max(
+            map(int, depot.FOLDED.findall(messages[1].content)), default=0
+        )
         sent = json.dumps([[m.role, m.content, [[c.id, c.name, c.args] for c in m.calls], m.call_id] for m in messages])
         trail.note("prompt", step=step, sha=sha256((sent + json.dumps(list(tools))).encode()).hexdigest())
         return depot.answer(messages, tools)

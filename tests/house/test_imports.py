@@ -56,6 +56,8 @@ ROOMS = {
     "pydantic": {"satchel.runtime.arguments", "satchel.runtime.settings"},
     "pydantic_core": {"satchel.runtime.arguments"},
     "jinja2": {"satchel.evals.report"},
+    "jsonpath_rfc9535": {"satchel.runtime.context.jsonpath"},
+    "regex": {"satchel.runtime.context.pattern"},
     "pydantic_settings": {"satchel.runtime.settings"},
 }
 """The modules that may import a library; one that is not listed may be imported by the facade alone."""

@@ -16,6 +16,7 @@ VALUES = {
     "unsettled": {"name": "refund"},
     "uncertain": {"name": "pay"},
     "refused": {"name": "pay", "budget": "tool_calls"},
+    "block": {"tag": "k3v9", "turns": "128"},
     "summary": {"tag": "k3v9", "turns": "120"},
     "state": {"tag": "k3v9", "state": "12 steps, 30 tool calls left"},
 }
@@ -30,16 +31,16 @@ def test_each_text_renders_with_its_values_and_keeps_no_place_open(name: str) ->
 
 
 def test_the_texts_are_those_the_runtime_asks_for() -> None:
-    asked = "continue final_answer late progress recall refused state summary uncertain unsettled"
+    asked = "block continue final_answer late progress recall refused state summary uncertain unsettled"
     assert names() == tuple(asked.split())
 
 
-@pytest.mark.parametrize(("name", "limit"), [("progress", 120), ("summary", 70), ("state", 30)])
+@pytest.mark.parametrize(("name", "limit"), [("progress", 120), ("summary", 70), ("block", 16), ("state", 30)])
 def test_texts_that_are_paid_for_each_turn_are_short(name: str, limit: int) -> None:
     assert tokens.count(render(name, **VALUES.get(name, {}))) <= limit
 
 
-@pytest.mark.parametrize("name", ["summary", "state"])
+@pytest.mark.parametrize("name", ["summary", "block", "state"])
 def test_lines_of_the_runtime_are_one_line_in_brackets_with_the_tag(name: str) -> None:
     assert re.fullmatch(r"\[satchel k3v9\b[^\n]*\]", render(name, **VALUES[name]))
 
