@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from satchel.memory.errors import ConfigError
 from satchel.memory.keyring import from_environment
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from satchel.memory.keyring import Keyring
+    from satchel.memory.redis_store import ServerStore
+    from satchel.memory.runs import Runs
     from satchel.memory.store import Store
 
 
@@ -32,6 +34,17 @@ async def open_store(url: str | None = None) -> Store:
         )
     store = await SCHEMES[scheme](url)
     return store if scheme == "memory" else _sealed(store, keys)
+
+
+def runs_of(store: Store) -> Runs:
+    """The threads and runs of a service beside a store's own, over the same connections."""
+    if store.url == "memory://":
+        from satchel.memory.memory_runs import MemoryRuns  # noqa: PLC0415 - loaded only when used
+
+        return MemoryRuns()
+    from satchel.memory.server_runs import ServerRuns  # noqa: PLC0415 - as above
+
+    return ServerRuns(cast("ServerStore", store))
 
 
 async def _embedded() -> Store:
