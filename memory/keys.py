@@ -76,7 +76,7 @@ def stream_key(thread: ThreadId, run: str) -> str:
 
 
 def index_of_service(tenant: str) -> str:
-    """The sorted set of a tenant's threads that a service keeps, by when they were made, in milliseconds."""
+    """The sorted set of a tenant's threads that a service keeps, by when they were changed last, in milliseconds."""
     return f"satchel:{{{_quoted(tenant)}}}:service"
 
 

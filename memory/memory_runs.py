@@ -64,7 +64,8 @@ class MemoryRuns:
         kept = self._threads.get(thread)
         if kept is None or kept.doc != old:
             return False
-        kept.doc = new
+        self._made += 1
+        kept.doc, kept.made = new, self._made
         return True
 
     async def settle(self, thread: ThreadId, rest: bytes) -> None:
@@ -73,7 +74,7 @@ class MemoryRuns:
             self._threads[thread].rest = rest
 
     async def listed(self, tenant: str) -> list[ThreadId]:
-        """All threads of a tenant, the newest first."""
+        """All threads of a tenant, the one that was changed last first."""
         found = [thread for thread in self._threads if thread.tenant == tenant]
         return sorted(found, key=lambda thread: -self._threads[thread].made)
 

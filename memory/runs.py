@@ -123,7 +123,7 @@ class Runs(Protocol):
         """Say how the thread stands, without a run."""
 
     async def listed(self, tenant: str) -> list[ThreadId]:
-        """All threads of a tenant, the newest first."""
+        """All threads of a tenant, the one that was changed last first."""
 
     async def delete(self, thread: ThreadId) -> bool:
         """Remove a thread with its runs and events, also under a run; False if there is none."""

@@ -82,6 +82,7 @@ class ServerRuns:
 
     async def replace(self, thread: ThreadId, old: bytes, new: bytes) -> bool:
         """Put a new `doc` in the place of an old one."""
+        await self._enlist(thread)
         return bool(await self._run("REPLACE", [RunKeys.of(thread).runs], [old, new]))
 
     async def settle(self, thread: ThreadId, rest: bytes) -> None:
@@ -89,7 +90,7 @@ class ServerRuns:
         await self._run("SETTLE", [RunKeys.of(thread).runs], [rest])
 
     async def listed(self, tenant: str) -> list[ThreadId]:
-        """All threads of a tenant, the newest first."""
+        """All threads of a tenant, the one that changed last first."""
         with self._errors():
             found = await self._redis.zrange(keys.index_of_service(tenant), 0, -1, desc=True)
         return [ThreadId(keys.named(name), tenant) for name in found]
@@ -278,7 +279,7 @@ class ServerRuns:
 
     async def _enlist(self, thread: ThreadId) -> None:
         with self._errors():
-            await self._redis.zadd(keys.index_of_service(thread.tenant), {keys.listed_as(thread): _now()}, nx=True)
+            await self._redis.zadd(keys.index_of_service(thread.tenant), {keys.listed_as(thread): _now()})
 
     async def _unlist(self, turn: Turn, drop: Drop) -> None:
         """Take what will be dropped off the tenant's lists, before it is: then a crash leaves nothing listed."""

@@ -42,7 +42,7 @@ class Follower:
         self._more = asyncio.Event()
 
     async def next(self, seconds: float) -> list[Event]:
-        """The next events, in order; none if there were none for so many seconds. Raises `StoreError`."""
+        """The next events, in order; none after so many seconds, or sooner if it was woken. Raises `StoreError`."""
         if self._behind:
             await self._streams.join(self)
             self._behind = False  # what comes from here on is handed, or sets it again

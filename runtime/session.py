@@ -67,13 +67,13 @@ class Session:
         """Whether the run has an outcome, or none was ever started."""
         return self.history.ended is not None or self.history.run < 0
 
-    async def begin(self, task: str) -> None:
-        """Start a run with the user's words."""
+    async def begin(self, task: str, *, op: str | None = None) -> None:
+        """Start a run with the user's words; `op` names the run in the log, for whoever must not start it twice."""
         run = self.history.run + 1
         started = Started(run=run, mode=self.spec.mode.name, budget=self.spec.budget.record())
-        await self._commit(f"r{self.log.length}", [started, Said(text=task)])
+        await self._commit(op or f"r{self.log.length}", [started, Said(text=task)])
 
-    async def resume(self, more: Budget | None) -> None:
+    async def resume(self, more: Budget | None, *, op: str | None = None) -> None:
         """Go on with the last run: after a crash as if there had been none, after a stop with a raised budget."""
         stopped = self.history.ended
         doubt = self._doubtful() if stopped is None else []
@@ -89,7 +89,14 @@ class Session:
             names = ", ".join(f"{c.name} ({c.id})" for c in doubt)
             detail = f"a crash left it unknown whether these calls took effect: {names}; check, then resume the thread"
             records.append(Ended(outcome="uncertain", detail=detail))
-        await self._commit(f"r{self.log.length}", records)
+        await self._commit(op or f"r{self.log.length}", records)
+
+    async def cancel(self) -> None:
+        """End a run that was stopped from outside: each call that has no result gets one that says so."""
+        calls = self.history.open.pending() if self.history.open else []
+        records: list[Record] = [Result(call=c.id, text=render("cancelled", name=c.name), error=True) for _, c in calls]
+        detail = "the run was stopped; what it did stays in the log"
+        await self._commit(f"x{self.log.length}", [*records, Ended(outcome="cancelled", detail=detail)])
 
     def _doubtful(self) -> list[Call]:
         """Calls that were under way when an executor died and must not run twice."""
