@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from satchel.memory.errors import LeaseLost
-from satchel.memory.runs import END, START, Admitted, Event, NoTurn, RunRow, ThreadRow, Turn, order
+from satchel.memory.memory_events import MemoryEvents
+from satchel.memory.runs import Admitted, NoTurn, RunRow, ThreadRow, Turn
 from satchel.memory.sentences import lost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from satchel.memory.runs import Action, Drop, Strategy
     from satchel.memory.store import ThreadId
@@ -32,15 +32,13 @@ class _Kept:
     until: float = 0.0
 
 
-class MemoryRuns:
+class MemoryRuns(MemoryEvents):
     """Threads, runs and events of a service, without a server."""
 
     def __init__(self) -> None:
         self._threads: dict[ThreadId, _Kept] = {}
-        self._streams: dict[tuple[ThreadId, str], list[Event]] = {}
+        super().__init__()
         self._made = 0
-        self._event = 0
-        self._news = asyncio.Event()
 
     async def create(self, thread: ThreadId, doc: bytes) -> bool:
         """Make a thread; False if there is one already."""
@@ -217,51 +215,6 @@ class MemoryRuns:
         """Threads that hold runs to execute."""
         return [thread for thread, kept in self._threads.items() if kept.queue]
 
-    async def last(self, thread: ThreadId, run: str) -> str:
-        """The id of the newest event of a run."""
-        events = self._events(thread, run)
-        return events[-1].id if events else START
-
-    async def page(self, thread: ThreadId, run: str, after: str, count: int) -> list[Event]:
-        """Events of a run after an id."""
-        return [event for event in self._events(thread, run) if order(event.id) > order(after)][:count]
-
-    async def news(self, after: Mapping[tuple[ThreadId, str], str]) -> Mapping[tuple[ThreadId, str], list[Event]]:
-        """Wait for events after these ids, or until `ring`."""
-        while True:
-            self._news.clear()
-            pages = {place: await self.page(*place, at, 200) for place, at in after.items()}
-            found = {place: page for place, page in pages.items() if page}
-            if found:
-                return found
-            await self._news.wait()
-            if self._rung:
-                self._rung = False
-                return {}
-
-    async def ring(self) -> None:
-        """End the wait of `news`."""
-        self._rung = True
-        self._news.set()
-
-    async def aclose(self) -> None:
-        """Nothing to let go of."""
-
-    _rung = False
-
-    def _events(self, thread: ThreadId, run: str) -> list[Event]:
-        return self._streams.get((thread, run), [])
-
-    def _add(self, place: tuple[ThreadId, str], events: Sequence[tuple[str, bytes]]) -> None:
-        for name, data in events:
-            self._event += 1
-            self._streams.setdefault(place, []).append(Event(f"{_now()}-{self._event}", name, data))
-        self._news.set()
-
-    def _close(self, thread: ThreadId, run: str, status: str, keep: float) -> None:
-        self._add((thread, run), [(END, status.encode())])
-        asyncio.get_running_loop().call_later(keep, self._streams.pop, (thread, run), None)
-
     def _held(self, turn: Turn) -> _Kept:
         kept = self._threads.get(turn.thread)
         if kept is None or kept.token != turn.token:
@@ -274,7 +227,6 @@ class MemoryRuns:
             kept.queue.remove(run)
         if kept.begun == run:
             kept.begun = ""
-
 
 
 def _now() -> int:

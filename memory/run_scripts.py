@@ -1,11 +1,11 @@
 """The Lua scripts behind `Runs`: each is one atomic step over the keys of one thread.
 
-`runs` is a hash: field `thread` holds the thread's own text, `rest` how it stands; a run has a field of its id with
-what was asked, and beside it `ID s` status, `ID n` attempts, `ID c` the action that was asked for, `ID d` when it is
-due, `ID u` when it changed, `ID e` its error, `ID r` that its events were read. `q` lists the runs that wait or run,
-`all` every run, in order; field `now` names the run that was begun and has not ended. `fence` is the token of the turn (a counter, `-`, a nonce, empty when nobody has it), `hold`
-its lease, the only key beside the streams that expires. Times come from the caller: some servers refuse to write after
-a script has asked for theirs.
+`runs` is a hash: field `thread` holds the thread's own text, `rest` how it stands, `now` the run that was begun and has
+not ended; a run has a field of its id with what was asked, and beside it `ID s` status, `ID n` attempts, `ID c` the
+action that was asked for, `ID d` when it is due, `ID u` when it changed, `ID e` its error, `ID r` that its events were
+read, `ID f` the token that ended it. `q` lists the runs that wait or run, `all` every run, in order. `fence` is the
+token of the turn (a counter, `-`, a nonce, empty when nobody has it), `hold` its lease, the only key beside the streams
+that expires. Times come from the caller: some servers refuse to write after a script has asked for theirs.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ return 1
 FINISH = (
     _RUN
     + """
--- KEYS runs, q, fence, hold, all, stream    ARGV token, run, status, error, rest, drop (empty, run or thread), keep in ms, now
+-- KEYS runs, q, fence, hold, all, stream    ARGV token, run, status, error, rest, drop, keep in ms, now
 local there = redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then
   if redis.call('HGET', KEYS[1], at(ARGV[2], 'f')) == ARGV[1] then return 1 end

@@ -10,12 +10,13 @@ from satchel.memory import keys, run_scripts
 from satchel.memory.errors import LeaseLost
 from satchel.memory.holder import Holder
 from satchel.memory.keys import RunKeys, stream_key
-from satchel.memory.runs import START, Admitted, Event, NoTurn, RunRow, ThreadRow, Turn
+from satchel.memory.runs import Admitted, NoTurn, RunRow, ThreadRow, Turn
 from satchel.memory.sentences import lost
+from satchel.memory.server_events import ServerEvents
 from satchel.memory.store import ThreadId
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from satchel.memory.redis_store import ServerStore
     from satchel.memory.runs import Action, Drop, Strategy
@@ -24,33 +25,20 @@ FIELDS = ("s", "n", "c", "d", "u", "e", "r")
 MOST_EVENTS = 10_000
 """Events of a run that are kept, about; a reader that is further behind misses the oldest."""
 
-BLOCK = 2_000
-"""Milliseconds that one wait for news lasts at most, well below the time a connection waits for an answer."""
-
-PAGE = 200
-"""Events of one answer, at most, for each stream."""
-
-BELL = 60_000
-"""Milliseconds that a bell outlives its last ring."""
-
 QUIET = 60_000
 """Milliseconds after which a thread without runs is no longer listed as busy."""
 
 
-class ServerRuns:
+class ServerRuns(ServerEvents):
     """Threads, runs and events of a service, on one server."""
 
     def __init__(self, server: ServerStore) -> None:
-        self._server = server
-        self._redis: Any = server._redis  # noqa: SLF001 - this module is the store's other face, as redis_client.py is
-        self._errors = server._errors  # noqa: SLF001 - as above
+        super().__init__(server)
         self._scripts = {
-            name: server._script(getattr(run_scripts, name))  # noqa: SLF001 - as above
+            name: server._script(getattr(run_scripts, name))  # noqa: SLF001 - this module is the store's other face
             for name in vars(run_scripts)
             if name.isupper() and not name.startswith("_")
         }
-        self._bell = f"satchel:{{runs}}:bell:{secrets.token_hex(8)}"
-        self._heard = "0-0"
 
     # ------------------------------------------------------------------ threads
 
@@ -125,8 +113,7 @@ class ServerRuns:
         args = [run, doc, strategy, due, _now(), make or b"", limit]
         how, *before = await self._run("ADMIT", [names.runs, names.q, names.all], args)
         if how != b"ok":
-            with self._errors():
-                await self._redis.hdel(keys.index_of_runs(thread.tenant), run)
+            await self._unlist(thread, run, "run")
         return Admitted(cast("Any", how.decode()), tuple(found.decode() for found in before))
 
     async def claim(self, thread: ThreadId, *, ttl: float) -> Turn | NoTurn:
@@ -143,10 +130,10 @@ class ServerRuns:
             if found is None or not found.dead():
                 return NoTurn(held=True, seconds=max(reply[2], 0) / 1000)
             dead = token
-        if reply[0] == b"none":
-            return NoTurn(held=False, seconds=max(0, int(reply[1]) - _now()) / 1000 if reply[1] else None)
         if reply[0] == b"held":  # another one was quicker
             return NoTurn(held=True, seconds=max(reply[2], 0) / 1000)
+        if reply[0] == b"none":
+            return NoTurn(held=False, seconds=max(0, int(reply[1]) - _now()) / 1000 if reply[1] else None)
         return Turn(thread, reply[2].decode(), reply[1].decode(), int(reply[3]), reply[4].decode())
 
     async def renew(self, turn: Turn, *, ttl: float) -> str:
@@ -168,7 +155,7 @@ class ServerRuns:
         names = RunKeys.of(turn.thread)
         at = [names.runs, names.q, names.fence, names.hold, names.all, stream_key(turn.thread, turn.run)]
         if drop:
-            await self._unlist(turn, drop)
+            await self._unlist(turn.thread, turn.run, drop)
         args = [turn.token, turn.run, status, error, rest, drop, int(keep * 1000), _now()]
         if not await self._run("FINISH", at, args):
             raise LeaseLost(lost(turn.thread))
@@ -190,8 +177,7 @@ class ServerRuns:
         """Remove a run and its events."""
         names = RunKeys.of(thread)
         done = await self._run("FORGET", [names.runs, names.q, names.all, stream_key(thread, run)], [run])
-        with self._errors():
-            await self._redis.hdel(keys.index_of_runs(thread.tenant), run)
+        await self._unlist(thread, run, "run")
         return bool(done)
 
     async def run(self, thread: ThreadId, run: str) -> RunRow | None:
@@ -229,44 +215,6 @@ class ServerRuns:
                 await self._run("IDLE", [keys.BUSY], [listed, _now() - QUIET])
         return [thread for thread, there in zip(threads, full, strict=True) if there]
 
-    # ------------------------------------------------------------------ events
-
-    async def last(self, thread: ThreadId, run: str) -> str:
-        """The id of the newest event of a run."""
-        with self._errors():
-            found = await self._redis.xrevrange(stream_key(thread, run), count=1)
-        return found[0][0].decode() if found else START
-
-    async def page(self, thread: ThreadId, run: str, after: str, count: int) -> list[Event]:
-        """Events of a run after an id."""
-        with self._errors():
-            found = await self._redis.xrange(stream_key(thread, run), min=f"({after}", count=count)
-        return [_event(*entry) for entry in found]
-
-    async def news(self, after: Mapping[tuple[ThreadId, str], str]) -> Mapping[tuple[ThreadId, str], list[Event]]:
-        """Wait for events after these ids, or until `ring`."""
-        streams = {stream_key(*place): place for place in after}
-        positions = {key: after[place] for key, place in streams.items()}
-        with self._errors():
-            answer = await self._redis.xread({self._bell: self._heard, **positions}, count=PAGE, block=BLOCK)
-        got = {key.decode(): entries for key, entries in answer}
-        if rung := got.pop(self._bell, None):
-            self._heard = rung[-1][0].decode()
-        return {streams[key]: [_event(*entry) for entry in entries] for key, entries in got.items()}
-
-    async def ring(self) -> None:
-        """End the wait of `news`."""
-        with self._errors():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.xadd(self._bell, {"r": ""}, maxlen=1, approximate=False)
-                pipe.pexpire(self._bell, BELL)
-                await pipe.execute()
-
-    async def aclose(self) -> None:
-        """Remove the bell."""
-        with self._errors():
-            await self._redis.unlink(self._bell)
-
     async def _rows(self, thread: ThreadId, runs: Sequence[str]) -> list[RunRow]:
         if not runs:
             return []
@@ -281,12 +229,12 @@ class ServerRuns:
         with self._errors():
             await self._redis.zadd(keys.index_of_service(thread.tenant), {keys.listed_as(thread): _now()})
 
-    async def _unlist(self, turn: Turn, drop: Drop) -> None:
+    async def _unlist(self, thread: ThreadId, run: str, drop: Drop) -> None:
         """Take what will be dropped off the tenant's lists, before it is: then a crash leaves nothing listed."""
         with self._errors():
-            await self._redis.hdel(keys.index_of_runs(turn.thread.tenant), turn.run)
+            await self._redis.hdel(keys.index_of_runs(thread.tenant), run)
             if drop == "thread":
-                await self._redis.zrem(keys.index_of_service(turn.thread.tenant), keys.listed_as(turn.thread))
+                await self._redis.zrem(keys.index_of_service(thread.tenant), keys.listed_as(thread))
 
     async def _run(self, script: str, names: Sequence[str], args: Sequence[Any]) -> Any:
         with self._errors():
@@ -303,7 +251,3 @@ def _row(run: str, kept: Sequence[bytes | None]) -> RunRow:
         run, doc or b"", (status or b"").decode(), int(attempt or 0), (cancel or b"").decode(), int(due or 0),
         int(updated or 0), error or b"", read is not None,
     )  # fmt: skip
-
-
-def _event(at: bytes, fields: Mapping[bytes, bytes]) -> Event:
-    return Event(at.decode(), fields[b"e"].decode(), fields[b"d"])

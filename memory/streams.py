@@ -144,4 +144,3 @@ class Streams:
                     self._after[place] = events[-1].id
                 for follower in self._followers.get(place, ()):
                     follower.hand(events)
-

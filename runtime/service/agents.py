@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from satchel.memory.errors import ConfigError, ModelError, ThreadBusy, ThreadNotFound
 from satchel.memory.log import Log, read_log
 from satchel.runtime.budget import LIMITS, Budget
-from satchel.runtime.service import ledger, view
+from satchel.runtime.service import ledger, snapshots, view
 from satchel.runtime.service.served import Job, Part, Place, Rest
 from satchel.runtime.session import Session
 
 if TYPE_CHECKING:
-    from satchel.memory.records import Entry
+    from satchel.memory.records import Ended, Entry
     from satchel.memory.store import ThreadId
     from satchel.runtime.agent import Agent
 
@@ -138,10 +138,9 @@ class ServedAgent:
         """JSON schemas: messages in, messages and an outcome out."""
         return view.schemas(self.name)
 
-    def drawing(self, xray: int | bool) -> dict[str, Any]:
+    def drawing(self, *, xray: int | bool) -> dict[str, Any]:
         """Nodes and edges."""
-        drawn: dict[str, Any] = self._agent.graph.get_graph(xray=xray).to_json()
-        return drawn
+        return snapshots.drawing(self._agent.graph.get_graph(xray=xray))
 
     def subgraphs(self, ns: str | None, *, recurse: bool) -> dict[str, Any]:  # noqa: ARG002 - the port names it
         """An agent has none."""
@@ -181,12 +180,19 @@ async def _begin(session: Session, op: str, asked: Mapping[str, Any]) -> None:
     if task is None:
         more = _more(asked)
         ended = session.history.ended
-        if not (session.finished and (ended is None or ended.outcome == "done" or (ended.outcome in LIMITS and not more))):
+        if not (
+            session.finished and (ended is None or ended.outcome == "done" or (ended.outcome in LIMITS and not more))
+        ):
             await session.resume(more, op=op)
         return
     if not session.finished:
         await session.cancel()
     await session.begin(task, op=op)
+
+
+def _over(ended: Ended | None, more: Budget | None) -> bool:
+    """Whether there is nothing to go on with."""
+    return ended is None or ended.outcome == "done" or (ended.outcome in LIMITS and not more)
 
 
 def _more(asked: Mapping[str, Any]) -> Budget | None:

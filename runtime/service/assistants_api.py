@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
-from fastapi.responses import Response
+from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the routes' annotations
 
 from satchel.runtime.service import answers
 from satchel.runtime.service.caller import Called
@@ -98,7 +98,7 @@ async def latest(assistant: str, body: AssistantLatest, call: Called) -> Respons
 async def drawing(assistant: str, call: Called, xray: str = "false") -> Response:
     """Nodes and edges; `xray` opens subgraphs, all or to a depth."""
     depth: int | bool = int(xray) if xray.isdigit() else xray.lower() == "true"
-    return answers.json((await _served(call, assistant)).drawing(depth))
+    return answers.json((await _served(call, assistant)).drawing(xray=depth))
 
 
 @router.get("/assistants/{assistant}/schemas")

@@ -23,7 +23,7 @@ async def caller(request: Request) -> Caller:
     """The caller of a request; without authentication everybody is the default tenant."""
     service: Service = request.app.state.service
     if service.draining:
-        raise faults.HTTPException(503, "the server is ending; try again in a moment", {"Retry-After": "1"})
+        raise faults.Refused(503, "the server is ending; try again in a moment", {"Retry-After": "1"})
     await service.start()
     return Caller("default", service)
 

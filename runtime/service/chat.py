@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: OpenAI's chat API over what is served; with `metadata.thread_id` the thread keeps state."""
+"""POST /v1/chat/completions: OpenAI's chat over what is served; with `metadata.thread_id` a thread keeps the state."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def _whole(call: Caller, made: Accepted) -> tuple[str, dict[str, Any]]:
     values: Any = {}
     async for event in streaming.events(call, made.thread, made.run, START):
         if event is not None and event.name == "error":
-            raise faults.HTTPException(500, wire.loads(event.data)["message"])
+            raise faults.Refused(500, wire.loads(event.data)["message"])
         if event is not None and event.name == "values":
             values = wire.loads(event.data)
     return _said(values), _used(values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.errors import ConfigError
@@ -44,7 +44,7 @@ class Service:
 
     def __init__(self, agents: object, *, store: str | None = None, slots: int = SLOTS) -> None:
         self.graphs: Mapping[str, Any] = agents if isinstance(agents, Mapping) else {DEFAULT: agents}
-        if not self.graphs or not all(isinstance(name, str) and name for name in self.graphs):
+        if not self.graphs or not all(self.graphs):
             raise ConfigError("nothing to serve: give an Agent, a compiled graph, or a mapping from names to these")
         self.metrics = Metrics()
         self.draining = False
@@ -112,19 +112,18 @@ class Service:
 
     def saver(self, tenant: str) -> RedisSaver:
         """The checkpoints of a tenant."""
-        return self._kept(self._savers, tenant, RedisSaver.from_url)
+        if tenant not in self._savers:
+            self._savers[tenant] = RedisSaver.from_url(self._url or Settings().store, tenant=tenant)
+        return self._savers[tenant]
 
     def memory(self, tenant: str) -> RedisStore:
         """The long-term store of a tenant."""
-        return self._kept(self._memories, tenant, RedisStore.from_url)
+        if tenant not in self._memories:
+            self._memories[tenant] = RedisStore.from_url(self._url or Settings().store, tenant=tenant)
+        return self._memories[tenant]
 
     async def _serve(self, tenant: str, name: str, made: Any) -> Served:
         if isinstance(made, Agent):
             return ServedAgent(name, made.but(store=self.store, tenant=tenant))
         parts = {"checkpointer": self.saver(tenant), "store": self.memory(tenant), "name": name}
         return ServedGraph(name, (await resolved(made)).copy(update=parts), self.saver(tenant))
-
-    def _kept(self, shelf: dict[str, Any], tenant: str, make: Callable[..., Any]) -> Any:
-        if tenant not in shelf:
-            shelf[tenant] = make(self._url or Settings().store, tenant=tenant)
-        return shelf[tenant]

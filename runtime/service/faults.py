@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import HTTPException
+from fastapi import HTTPException as Refused
 from fastapi.responses import Response
 
 from satchel.memory.errors import (
@@ -20,6 +20,8 @@ from satchel.runtime.service.wire import dumps
 if TYPE_CHECKING:
     from fastapi import Request
 
+__all__ = ["Refused", "conflict", "missing", "told", "wrong"]
+
 STATUS: list[tuple[type[Exception], int]] = [
     (UnknownHandle, 404),
     (ThreadNotFound, 404),
@@ -31,19 +33,19 @@ STATUS: list[tuple[type[Exception], int]] = [
 """The status of an error of ours: the first row whose kind it is."""
 
 
-def missing(what: str) -> HTTPException:
+def missing(what: str) -> Refused:
     """What was asked for is not there."""
-    return HTTPException(404, what)
+    return Refused(404, what)
 
 
-def conflict(why: str) -> HTTPException:
+def conflict(why: str) -> Refused:
     """It is there already, or held."""
-    return HTTPException(409, why)
+    return Refused(409, why)
 
 
-def wrong(why: str) -> HTTPException:
+def wrong(why: str) -> Refused:
     """The request cannot be right."""
-    return HTTPException(422, why)
+    return Refused(422, why)
 
 
 async def told(_: Request, problem: Exception) -> Response:

@@ -92,7 +92,7 @@ class ServedGraph:
         steps = [[StateUpdate(_values(values), node) for values, node in step] for step in supersteps]
         await self.graph.abulk_update_state(_at(thread, Place()), steps)
 
-    async def undo(self, thread: ThreadId, run: str) -> None:
+    async def undo(self, thread: ThreadId, run: str) -> None:  # noqa: ARG002 - the port names it
         """Remove the run's checkpoints."""
         await self._saver.adelete_for_runs([run])
 
@@ -124,14 +124,14 @@ class ServedGraph:
         """JSON schemas of the graph."""
         return snapshots.schemas(self.graph)
 
-    def drawing(self, xray: int | bool) -> dict[str, Any]:
+    def drawing(self, *, xray: int | bool) -> dict[str, Any]:
         """Nodes and edges."""
-        return cast("dict[str, Any]", self.graph.get_graph(xray=xray).to_json())
+        return snapshots.drawing(self.graph.get_graph(xray=xray))
 
     def subgraphs(self, ns: str | None, *, recurse: bool) -> dict[str, Any]:
         """Schemas of the subgraphs."""
         found = self.graph.get_subgraphs(namespace=ns, recurse=recurse)
-        return {name: snapshots.schemas(graph) for name, graph in found}
+        return {name: snapshots.schemas(cast("Graph", graph)) for name, graph in found}
 
     async def _began(self, job: Job) -> bool:
         """Whether the newest checkpoint of the thread is of this run."""
@@ -202,6 +202,4 @@ async def resolved(made: object) -> Graph:
         made = made.compile()
     if not isinstance(made, Pregel):
         raise ConfigError(f"{made!r:.80} is neither an Agent nor a LangGraph graph; serve one of these")
-    return cast("Graph", made)
-
-
+    return made

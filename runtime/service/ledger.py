@@ -35,7 +35,12 @@ def usage(log: Sequence[Entry]) -> dict[str, Any]:
             total += entry.record.usage
         elif isinstance(entry.record, Call) and not entry.record.refused:
             total += Usage(tool_calls=1)
-    return {**asdict(total), "input_tokens": total.input, "cached_tokens": total.cache_read, "total_tokens": total.total}
+    return {
+        **asdict(total),
+        "input_tokens": total.input,
+        "cached_tokens": total.cache_read,
+        "total_tokens": total.total,
+    }
 
 
 def result(log: Sequence[Entry], ref: str, part: Mapping[str, str | None]) -> str:

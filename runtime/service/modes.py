@@ -31,7 +31,7 @@ class Modes:
         self._named: set[str] = set()
 
     @property
-    def asked(self) -> list[str]:
+    def asked(self) -> list[Any]:
         """The modes to ask the graph for."""
         found = {ASKED.get(mode, mode) for mode in self._modes}
         return sorted(found & KNOWN) or ["values"]
@@ -64,7 +64,7 @@ class Modes:
         if mode not in self._modes:
             return []
         where = "|".join([mode, *ns])
-        return [Part(where, _CHANGED.get(mode, _same)(data))]
+        return [Part(where, _CHANGED.get(mode, _same)(data))]  # type: ignore[no-untyped-call]  # LangChain leaves it untyped
 
     def _messages(self, message: BaseMessage, metadata: Mapping[str, Any]) -> list[Part]:
         kept = {key: value for key, value in metadata.items() if key[:2] != "__"}
@@ -80,8 +80,8 @@ class Modes:
         if not isinstance(message, BaseMessageChunk):
             return [*found, Part("messages/complete", [message])]
         whole = self._whole.get(name)
-        self._whole[name] = message if whole is None else whole + message  # type: ignore[assignment]  # chunks of one kind add up
-        return [*found, Part("messages/partial", [message_chunk_to_message(self._whole[name])])]
+        self._whole[name] = message if whole is None else whole + message
+        return [*found, Part("messages/partial", [_whole_message(self._whole[name])])]
 
     def _event(self, event: Mapping[str, Any], *, root: bool, subgraphs: bool) -> list[Part]:
         if root and event["event"] == "on_chain_stream":
@@ -91,6 +91,11 @@ class Modes:
                 return self.parts(*(chunk if subgraphs else ((), *chunk)))
         kept = {key: value for key, value in event.get("metadata", {}).items() if key[:2] != "__"}
         return [Part("events", {**event, "metadata": kept})]
+
+
+def _whole_message(chunk: BaseMessageChunk) -> BaseMessage:
+    made: BaseMessage = message_chunk_to_message(chunk)
+    return made
 
 
 def _same(data: Any) -> Any:

@@ -18,8 +18,11 @@ MOST = 32
 
 
 class Outbox:
-    """Writes events. All but pieces of messages are written before the graph goes on, so before its next checkpoint:
-    a step that is kept has its events. With `last_values` only the last `values` are written, at the end."""
+    """Writes events.
+
+    All but pieces of messages are written before the graph goes on, so before its next checkpoint: a step that is kept
+    has its events. With `last_values` only the last `values` are written, at the end.
+    """
 
     def __init__(self, runs: Runs, turn: Turn, *, last_values: bool) -> None:
         self._runs = runs

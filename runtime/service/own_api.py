@@ -25,7 +25,7 @@ async def usage(thread: str, call: Called) -> Response:
 
 @router.get("/threads/{thread}/results/{ref}")
 async def result(
-    thread: str, ref: str, call: Called, lines: str | None = None, path: str | None = None, query: str | None = None
+    thread: str, ref: str, call: Called, *, lines: str | None = None, path: str | None = None, query: str | None = None
 ) -> Response:
     """A stored result as text: whole, some `lines` (`10-20`), a `path` inside JSON, or the lines with a `query`."""
     row = await threads.found(call, thread)
@@ -79,4 +79,3 @@ async def metrics(request: Request) -> Response:
     """Figures in Prometheus' text format."""
     service: Service = request.app.state.service
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-

@@ -71,7 +71,7 @@ async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: boo
     if admitted.how == "busy":
         raise faults.conflict(BUSY)
     if admitted.how == "full":
-        raise faults.HTTPException(429, f"{LIMIT} runs wait in this thread", {"Retry-After": "5"})
+        raise faults.Refused(429, f"{LIMIT} runs wait in this thread", {"Retry-After": "5"})
     if thread is not None:
         await threads.changed(call, at, {"metadata": marks, "config": {"configurable": {}}})
     for other in admitted.before if doc["multitask_strategy"] in {"interrupt", "rollback"} else ():
@@ -95,7 +95,7 @@ async def _assistant(call: Caller, name: str) -> dict[str, Any]:
             raise faults.wrong(f"{detail}- One of the registered graphs: {known}") from None
     try:
         return await call.service.assistants.find(call.tenant, name)
-    except faults.HTTPException:
+    except faults.Refused:
         raise faults.missing("Thread or assistant not found.") from None
 
 

@@ -100,9 +100,8 @@ async def cancel_many(body: RunsCancel, call: Called, action: Action = "interrup
 async def _with_status(call: Caller, status: str) -> list[tuple[ThreadId, str]]:
     found: list[tuple[ThreadId, str]] = []
     for row in await call.service.runs.rows(await call.service.runs.listed(call.tenant)):
-        for run in await call.service.runs.runs(row.thread) if row.queue else ():
-            if run.id in row.queue and status in {"all", run.status}:
-                found.append((row.thread, run.id))
+        going = [run for run in await call.service.runs.runs(row.thread) if run.id in row.queue] if row.queue else []
+        found += [(row.thread, run.id) for run in going if status in {"all", run.status}]
     return found
 
 

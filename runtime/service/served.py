@@ -104,7 +104,7 @@ class Served(Protocol):
     def schemas(self) -> dict[str, Any]:
         """JSON schemas of input, output, state, config and context; null for what cannot be described."""
 
-    def drawing(self, xray: int | bool) -> dict[str, Any]:
+    def drawing(self, *, xray: int | bool) -> dict[str, Any]:
         """Nodes and edges."""
 
     def subgraphs(self, ns: str | None, *, recurse: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
+    from langchain_core.runnables.graph import Graph
     from langgraph.pregel import Pregel
     from langgraph.types import Interrupt, PregelTask, StateSnapshot
 
@@ -83,6 +84,15 @@ def _state_schema(graph: Pregel[Any, Any, Any, Any]) -> Any:
     from pydantic import TypeAdapter  # noqa: PLC0415 - only for a description
 
     return TypeAdapter(builder.state_schema).json_schema()
+
+
+def drawing(graph: Graph) -> dict[str, Any]:
+    """Nodes and edges, without the names of the classes behind them."""
+    drawn: dict[str, Any] = graph.to_json()
+    for node in drawn["nodes"]:
+        if isinstance(node.get("data"), dict):
+            node["data"].pop("id", None)
+    return drawn
 
 
 def _described(describe: Callable[[], Any]) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
-from fastapi.responses import Response
+from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the routes' annotations
 
 from satchel.runtime.service import answers, faults
 from satchel.runtime.service.caller import Called
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/store", tags=["store"])
 async def put(body: ItemPut, call: Called) -> Response:
     """Keep an item."""
     if not body.namespace:
-        raise faults.HTTPException(400, "Namespace cannot be empty.")
+        raise faults.Refused(400, "Namespace cannot be empty.")
     where = _checked(body.namespace)
     more: dict[str, Any] = {} if body.ttl is None else {"ttl": body.ttl}
     await call.service.memory(call.tenant).aput(where, body.key, body.value, **more)

@@ -23,6 +23,9 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 SSE = "text/event-stream; charset=utf-8"
 FROM_THE_START = {"-1", "0", "0-0"}
 
+GONE = {"__error__": {"error": "HTTPException", "message": "404: Run not found"}}
+"""The answer about a run that was removed."""
+
 NAMES = {"messages-tuple": "messages"}
 """Modes whose events have another name."""
 
@@ -127,6 +130,8 @@ async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool) -> 
                 found = event.data
             elif event.name == "error":
                 failed = b'{"__error__":%b}' % event.data
+            elif event.name == END and event.data == b"rollback":
+                failed = wire.dumps(GONE)
         ended = not call.service.draining
         if not ended:
             raise ConnectionAbortedError("the server is ending")  # a broken answer is asked for again, an empty one not
@@ -142,7 +147,7 @@ async def final(call: Caller, thread: ThreadId, run: str) -> Any:
     """What is known of an ended run without its events: its error, or the values of its thread."""
     row = await call.service.runs.run(thread, run)
     if row is None:
-        return {"__error__": {"error": "HTTPException", "message": "404: Run not found"}}
+        return GONE
     if row.status == "error":
         return {"__error__": wire.loads(row.error)}
     known = await call.service.runs.row(thread)

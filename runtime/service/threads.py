@@ -76,7 +76,7 @@ async def served_of(call: Caller, row: ThreadRow) -> Served:
     served = await graph_of(call, row)
     if served is None:
         name = row.thread.name
-        raise faults.HTTPException(400, f"Thread '{name}' has no graph yet; start a run, or set its metadata.graph_id")
+        raise faults.Refused(400, f"Thread '{name}' has no graph yet; start a run, or set its metadata.graph_id")
     return served
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
-from fastapi.responses import Response
+from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the routes' annotations
 
 from satchel.memory.store import ThreadId
 from satchel.runtime.service import answers, faults, threads
@@ -28,6 +28,20 @@ if TYPE_CHECKING:
     from satchel.runtime.service.caller import Caller
 
 router = APIRouter(tags=["threads"])
+
+EMPTY: dict[str, Any] = {
+    "values": {},
+    "next": [],
+    "tasks": [],
+    "metadata": None,
+    "created_at": None,
+    "checkpoint": None,
+    "parent_checkpoint": None,
+    "interrupts": [],
+    "checkpoint_id": None,
+    "parent_checkpoint_id": None,
+}
+"""The state of a thread on which nothing has run."""
 
 
 @router.post("/threads")
@@ -152,9 +166,7 @@ async def _state(call: Caller, thread: str, place: Place, *, subgraphs: bool) ->
     row = await threads.found(call, thread)
     served = await threads.graph_of(call, row)
     if served is None:
-        empty = {"values": {}, "next": [], "tasks": [], "metadata": None, "created_at": None, "checkpoint": None}
-        no = {"parent_checkpoint": None, "interrupts": [], "checkpoint_id": None, "parent_checkpoint_id": None}
-        return answers.json({**empty, **no})
+        return answers.json(EMPTY)
     return answers.json(await served.state(row.thread, place, subgraphs=subgraphs))
 
 
@@ -209,4 +221,4 @@ async def _tried(change: Any) -> Any:
     try:
         return await change
     except InvalidUpdateError as problem:
-        raise faults.HTTPException(400, str(problem)) from None
+        raise faults.Refused(400, str(problem)) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -37,21 +37,10 @@ def at(milliseconds: int) -> str:
 
 
 def _plain(value: object) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump()
-    if isinstance(value, Interrupt):
-        return interrupt(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    """What JSON has not got, as something that it has: the first row whose kind it is, else a text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, (type, Interrupt)):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if isinstance(value, BaseException):
-        return {"error": type(value).__name__, "message": str(value)}
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, (set, frozenset, Sequence)) and not isinstance(value, (bytes, bytearray)):
-        return list(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value)
+    return next((shape(value) for kinds, shape in _SHAPES if isinstance(value, kinds)), str(value))
 
 
 DEEPEST = 64
@@ -81,3 +70,14 @@ def interrupt(found: Interrupt) -> dict[str, Any]:
 def error(problem: BaseException) -> dict[str, str]:
     """An error, as events and answers have it."""
     return {"error": type(problem).__name__, "message": str(problem)}
+
+
+_SHAPES: list[tuple[Any, Callable[[Any], Any]]] = [
+    (BaseModel, lambda value: value.model_dump()),
+    (Interrupt, interrupt),
+    (BaseException, error),
+    (Mapping, dict),
+    ((bytes, bytearray), str),
+    ((set, frozenset, Sequence), list),
+    (datetime, datetime.isoformat),
+]

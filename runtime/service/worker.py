@@ -125,8 +125,6 @@ class Worker:
         status, error = "success", None
         self._metrics.begun()
         try:
-            if turn.attempt > ATTEMPTS:
-                raise RuntimeError(f"the run was begun {ATTEMPTS} times and never came to an end")
             job = Job(turn.thread, turn.run, turn.attempt, asked, _modes(asked), turn.token, control)
             await self._drive(job, served, outbox)
         except (asyncio.CancelledError, GraphDrained) as cut:
@@ -150,6 +148,8 @@ class Worker:
         await self._finish(turn, asked, served, status, error)
 
     async def _drive(self, job: Job, served: Served, outbox: Outbox) -> None:
+        if job.attempt > ATTEMPTS:
+            raise RuntimeError(f"the run was begun {ATTEMPTS} times and never came to an end")
         await outbox.add("metadata", {"run_id": job.run, "attempt": job.attempt})
         async with aclosing(served.stream(job)) as parts:  # type: ignore[type-var]  # it is a generator
             async for part in parts:
@@ -171,7 +171,7 @@ class Worker:
         rest = Rest() if drop == "thread" else await served.rest(turn.thread)
         await self._runs.finish(
             turn,
-            status="interrupted" if status == "rollback" else status,
+            status=status,
             error=wire.dumps(error) if error else b"",
             rest=rested(rest, error, failed=status == "error"),
             drop=drop,
@@ -187,4 +187,3 @@ def rested(rest: Rest, error: dict[str, str] | None = None, *, failed: bool = Fa
 
 def _modes(asked: dict[str, Any]) -> tuple[str, ...]:
     return tuple(asked.get("stream_mode") or ["values"])
-

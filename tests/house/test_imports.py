@@ -28,8 +28,22 @@ SAVER = {
 }
 """LangGraph's checkpointer: one library's port, in small rooms side by side."""
 
+SERVICE = {
+    f"satchel.runtime.service.{name}"
+    for name in (
+        "answers", "app", "assistants_api", "caller", "chat", "faults", "own_api", "runs_api", "store_api", "streaming",
+        "threads_api",
+    )
+}  # fmt: skip
+"""The routes of the service and what they answer with."""
+
 ROOMS = {
     "redis": {"satchel.memory.connection", "satchel.memory.topologies"},
+    "fastapi": SERVICE,
+    "starlette": SERVICE,
+    "uvicorn": {"satchel.runtime.service.serving"},
+    "prometheus_client": {"satchel.runtime.service.metrics"},
+    "redis": {"satchel.memory.redis_fields", "satchel.memory.redis_store", "satchel.memory.embedded"},
     "msgpack": {"satchel.memory.codec"},
     "tiktoken": {"satchel.runtime.context.tokens"},
     "langgraph": {
@@ -41,6 +55,14 @@ ROOMS = {
         "satchel.memory.operations",
         "satchel.runtime.graph",
         "satchel.runtime.agent",
+        "satchel.runtime.service.graphs",
+        "satchel.runtime.service.modes",
+        "satchel.runtime.service.served",
+        "satchel.runtime.service.snapshots",
+        "satchel.runtime.service.store_api",
+        "satchel.runtime.service.threads_api",
+        "satchel.runtime.service.wire",
+        "satchel.runtime.service.worker",
     },
     "langchain_core": {
         *SAVER,
@@ -48,11 +70,22 @@ ROOMS = {
         "satchel.evals.saver_pace",
         "satchel.memory.cursor",
         "satchel.runtime.graph",
+        "satchel.runtime.service.graphs",
+        "satchel.runtime.service.modes",
+        "satchel.runtime.service.snapshots",
         "satchel.runtime.models_langchain",
         "satchel.runtime.tools_langchain",
     },
     "cryptography": {"satchel.memory.keyring"},
     "pydantic": {"satchel.runtime.arguments", "satchel.runtime.settings"},
+    "pydantic": {
+        "satchel.runtime.arguments",
+        "satchel.runtime.service.chat",
+        "satchel.runtime.service.models",
+        "satchel.runtime.service.snapshots",
+        "satchel.runtime.service.wire",
+        "satchel.runtime.settings",
+    },
     "pydantic_core": {"satchel.runtime.arguments"},
     "jinja2": {"satchel.evals.report"},
     "pydantic_settings": {"satchel.runtime.settings"},
@@ -132,6 +165,12 @@ def test_a_library_without_rooms_is_for_the_facade_alone(users: dict[str, set[st
 def test_the_dependencies_are_those_that_the_code_imports(project: dict[str, Any], users: dict[str, set[str]]) -> None:
     declared = {re.split(r"[<>=;]", entry)[0].replace("-", "_") for entry in project["project"]["dependencies"]}
     assert declared - NOT_IMPORTED == set(users) - OPTIONAL - {"pydantic_core"}  # one library in two packages
+    extras = {
+        re.split(r"[<>=;]", e)[0].replace("-", "_") for e in project["project"]["optional-dependencies"]["service"]
+    }
+    found = set(users) - {"pydantic_core", "starlette"}  # one library in two packages, each
+    assert declared - NOT_IMPORTED == found - extras
+    assert extras <= found
 
 
 def test_no_file_imports_the_facade_by_its_folder(root: Path, modules: dict[str, Path]) -> None:

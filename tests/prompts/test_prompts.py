@@ -13,8 +13,8 @@ from satchel.runtime.context import tokens
 
 VALUES = {
     "late": {"name": "pay"},
-    "unsettled": {"name": "refund"},
     "uncertain": {"name": "pay"},
+    "cancelled": {"name": "pay"},
     "refused": {"name": "pay", "budget": "tool_calls"},
     "summary": {"tag": "k3v9", "turns": "120"},
     "state": {"tag": "k3v9", "state": "12 steps, 30 tool calls left"},
@@ -30,7 +30,7 @@ def test_each_text_renders_with_its_values_and_keeps_no_place_open(name: str) ->
 
 
 def test_the_texts_are_those_the_runtime_asks_for() -> None:
-    asked = "continue final_answer late progress recall refused state summary uncertain unsettled"
+    asked = "cancelled continue final_answer late progress recall refused state summary uncertain"
     assert names() == tuple(asked.split())
 
 
