@@ -52,9 +52,7 @@ def serve(at: str | None, *, model: str | None, host: str, port: int, store: str
         raise ConfigError(
             "name what to serve with --agent module:attr, or a model with --model (sim:echo needs no key)"
         )
-    made = app(_load(at) if at else Agent(model), store=store)
-    console.say(f"serving {', '.join(made.state.service.graphs)} on http://{host}:{port}")
-    run(made, host=host, port=port)
+    run(app(_load(at) if at else Agent(model), store=store), console.say, host=host, port=port)
 
 
 async def follow(driven: Agent, events: AsyncIterator[Event], *, as_json: bool) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
@@ -64,7 +64,7 @@ class Modes:
         if mode not in self._modes:
             return []
         where = "|".join([mode, *ns])
-        return [Part(where, _CHANGED.get(mode, _same)(data))]  # type: ignore[no-untyped-call]  # LangChain leaves it untyped
+        return [Part(where, _CHANGED.get(mode, _same)(data))]
 
     def _messages(self, message: BaseMessage, metadata: Mapping[str, Any]) -> list[Part]:
         kept = {key: value for key, value in metadata.items() if key[:2] != "__"}
@@ -123,4 +123,4 @@ def _debug(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, "payload": {**payload, **places}}
 
 
-_CHANGED = {"debug": _debug, "checkpoints": _checkpoint}
+_CHANGED: dict[str, Callable[[Any], Any]] = {"debug": _debug, "checkpoints": _checkpoint}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langchain_core.runnables.graph import Graph
@@ -78,12 +80,10 @@ def schemas(graph: Pregel[Any, Any, Any, Any]) -> dict[str, Any]:
 
 
 def _state_schema(graph: Pregel[Any, Any, Any, Any]) -> Any:
-    builder: Any = getattr(graph, "builder", None)
-    if builder is None:
-        return graph.get_output_jsonschema()
-    from pydantic import TypeAdapter  # noqa: PLC0415 - only for a description
-
-    return TypeAdapter(builder.state_schema).json_schema()
+    """The schema of the whole state; what a graph gives out where Python's own TypedDict hides the rest (before 3.12)."""
+    whole: Any = getattr(getattr(graph, "builder", None), "state_schema", None)
+    found = _described(lambda: TypeAdapter(whole).json_schema()) if whole is not None else None
+    return found or graph.get_output_jsonschema()
 
 
 def drawing(graph: Graph) -> dict[str, Any]:
