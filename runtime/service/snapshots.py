@@ -80,7 +80,7 @@ def schemas(graph: Pregel[Any, Any, Any, Any]) -> dict[str, Any]:
 
 
 def _state_schema(graph: Pregel[Any, Any, Any, Any]) -> Any:
-    """The schema of the whole state; what a graph gives out where Python's own TypedDict hides the rest (before 3.12)."""
+    """The schema of the whole state; of what a graph gives out, where pydantic cannot describe the state."""
     whole: Any = getattr(getattr(graph, "builder", None), "state_schema", None)
     found = _described(lambda: TypeAdapter(whole).json_schema()) if whole is not None else None
     return found or graph.get_output_jsonschema()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from langgraph_sdk.client import LangGraphClient
+    from langgraph_sdk.schema import StreamPart
 
 HERE = Path(__file__).parent
 
@@ -101,6 +102,17 @@ async def client(server: Server) -> AsyncIterator[LangGraphClient]:
         yield made
 
 
+async def at_the_gate(client: LangGraphClient, thread: str, run: str) -> list[StreamPart]:
+    """The events of a run until it waits at its gate."""
+    seen = []
+    async for part in client.runs.join_stream(thread, run):
+        seen.append(part)
+        if part.event == "custom" and "at" in part.data:
+            return seen
+    raise AssertionError(seen)
+
+
 def open_gate(path: Path) -> None:
-    """Let whoever waits at the gate go on; waits until somebody is there."""
+    """Let whoever waits at the gate go on, and take it away; waits until somebody is there."""
     path.write_text("go")
+    path.unlink()

@@ -42,7 +42,6 @@ def effect(what: str) -> None:
 
 async def opened(gate: str) -> None:
     """Wait at a gate, a named pipe, until the test opens it."""
-    effect(f"at {gate}")
     await asyncio.get_running_loop().run_in_executor(None, (FOLDER / gate).read_text)
 
 
@@ -54,6 +53,7 @@ async def first(state: State) -> State:
 
 async def second(state: State) -> State:
     if state.get("gate"):
+        get_stream_writer()({"at": state["gate"]})
         await opened(state["gate"])
     if state.get("fail"):
         raise ValueError("wrong on purpose")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langgraph_sdk.errors import ConflictError, NotFoundError, UnprocessableEntityError
 
-from tests.service.conftest import open_gate
+from tests.service.conftest import at_the_gate, open_gate
 
 if TYPE_CHECKING:
     from langgraph_sdk.client import LangGraphClient
@@ -116,10 +116,8 @@ async def test_a_second_run_does_to_the_first_what_its_strategy_says(
 ) -> None:
     name = await thread(client)
     gate = server.gate(f"gate-{strategy}")
-    one = await client.runs.create(name, "steps", input={"name": "a", "gate": gate.name}, stream_mode=["updates"])
-    async for part in client.runs.join_stream(name, one["run_id"]):
-        if part.event == "updates":  # it has come to the gate
-            break
+    one = await client.runs.create(name, "steps", input={"name": "a", "gate": gate.name}, stream_mode=["custom"])
+    await at_the_gate(client, name, one["run_id"])
     assert (await client.threads.get(name))["status"] == "busy"
     with pytest.raises(ConflictError):
         await client.runs.create(name, "steps", input={}, multitask_strategy="reject")
@@ -134,10 +132,9 @@ async def test_a_second_run_does_to_the_first_what_its_strategy_says(
 async def test_a_run_is_cancelled_and_keeps_its_state(server: Server, client: LangGraphClient) -> None:
     name = await thread(client)
     gate = server.gate("gate-cancel")
-    run = await client.runs.create(name, "steps", input={"name": "a", "gate": gate.name}, stream_mode=["updates"])
-    async for part in client.runs.join_stream(name, run["run_id"]):
-        if part.event == "updates":
-            await client.runs.cancel(name, run["run_id"], wait=True)
+    run = await client.runs.create(name, "steps", input={"name": "a", "gate": gate.name}, stream_mode=["custom"])
+    await at_the_gate(client, name, run["run_id"])
+    await client.runs.cancel(name, run["run_id"], wait=True)
     assert (await client.runs.get(name, run["run_id"]))["status"] == "interrupted"
     assert (await client.threads.get_state(name))["next"] == ["second"]
     await asyncio.to_thread(open_gate, gate)
