@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.service.conftest import Server
 
-SAID = {"messages": [{"role": "user", "content": "read the book"}]}
+SAID: Any = {"messages": [{"role": "user", "content": "read the book"}]}
 
 
 async def test_a_run_of_thirty_turns_is_left_in_the_middle_and_read_on(server: Server, client: LangGraphClient) -> None:

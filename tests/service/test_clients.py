@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langgraph.pregel.remote import RemoteGraph
 from openai import AsyncOpenAI
@@ -18,10 +18,10 @@ async def test_a_remote_graph_runs_streams_and_reads_its_state(client: LangGraph
     graph = RemoteGraph("steps", client=client)
     assert (await graph.ainvoke({"name": "a"}))["done"] == ["first a", "second a"]
     name = (await client.threads.create())["thread_id"]
-    config = {"configurable": {"thread_id": name}}
-    stream = graph.astream({"name": "b"}, config, stream_mode="updates")  # type: ignore[arg-type]  # a plain dict is a config
+    config: Any = {"configurable": {"thread_id": name}}
+    stream = graph.astream({"name": "b"}, config, stream_mode="updates")
     assert [next(iter(part)) async for part in stream] == ["first", "second"]
-    state = await graph.aget_state(config)  # type: ignore[arg-type]  # as above
+    state = await graph.aget_state(config)
     assert state.values["done"] == ["first b", "second b"]
     assert "second" in (await graph.aget_graph()).nodes
 
