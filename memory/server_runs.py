@@ -49,8 +49,7 @@ class ServerRuns(ServerEvents):
 
     async def row(self, thread: ThreadId) -> ThreadRow | None:
         """A thread, or None."""
-        found = await self.rows([thread])
-        return found[0] if found else None
+        return next(iter(await self.rows([thread])), None)
 
     async def rows(self, threads: Sequence[ThreadId]) -> list[ThreadRow]:
         """Those of the threads that are there."""
@@ -128,9 +127,9 @@ class ServerRuns(ServerEvents):
             token, _, known = reply[1].decode(errors="replace").partition("\t")
             found = Holder.parse(known)
             if found is None or not found.dead():
-                return NoTurn(held=True, seconds=max(reply[2], 0) / 1000)
+                break
             dead = token
-        if reply[0] == b"held":  # another one was quicker
+        if reply[0] == b"held":
             return NoTurn(held=True, seconds=max(reply[2], 0) / 1000)
         if reply[0] == b"none":
             return NoTurn(held=False, seconds=max(0, int(reply[1]) - _now()) / 1000 if reply[1] else None)
@@ -163,27 +162,24 @@ class ServerRuns(ServerEvents):
     async def append(self, turn: Turn, events: Sequence[tuple[str, bytes]]) -> None:
         """Append events to the run's stream."""
         at = [RunKeys.of(turn.thread).fence, stream_key(turn.thread, turn.run)]
-        parts = [part for event in events for part in event]
-        if not await self._run("APPEND", at, [turn.token, secrets.token_hex(4), MOST_EVENTS, *parts]):
+        args = [turn.token, secrets.token_hex(4), MOST_EVENTS, *(part for event in events for part in event)]
+        if not await self._run("APPEND", at, args):
             raise LeaseLost(lost(turn.thread))
 
     async def cancel(self, thread: ThreadId, run: str, action: Action, *, keep: float) -> str:
         """Stop a run."""
-        names = RunKeys.of(thread)
-        at = [names.runs, names.q, names.all, stream_key(thread, run)]
-        return cast("str", (await self._run("CANCEL", at, [run, action, _now(), int(keep * 1000)])).decode())
+        args = [run, action, _now(), int(keep * 1000)]
+        return cast("str", (await self._run("CANCEL", _of_run(thread, run), args)).decode())
 
     async def forget(self, thread: ThreadId, run: str) -> bool:
         """Remove a run and its events."""
-        names = RunKeys.of(thread)
-        done = await self._run("FORGET", [names.runs, names.q, names.all, stream_key(thread, run)], [run])
+        done = await self._run("FORGET", _of_run(thread, run), [run])
         await self._unlist(thread, run, "run")
         return bool(done)
 
     async def run(self, thread: ThreadId, run: str) -> RunRow | None:
         """A run, or None."""
-        found = await self._rows(thread, [run])
-        return found[0] if found else None
+        return next(iter(await self._rows(thread, [run])), None)
 
     async def runs(self, thread: ThreadId) -> list[RunRow]:
         """All runs of a thread, in order."""
@@ -239,6 +235,11 @@ class ServerRuns(ServerEvents):
     async def _run(self, script: str, names: Sequence[str], args: Sequence[Any]) -> Any:
         with self._errors():
             return await self._scripts[script](names, args)
+
+
+def _of_run(thread: ThreadId, run: str) -> list[str]:
+    names = RunKeys.of(thread)
+    return [names.runs, names.q, names.all, stream_key(thread, run)]
 
 
 def _now() -> int:

@@ -20,7 +20,9 @@ async def test_a_run_goes_on_after_a_kill_and_so_does_its_stream(mine: Server) -
     async with mine.start().client() as client:
         name = (await client.threads.create())["thread_id"]
         given = {"name": "a", "gate": gate.name}
-        run = await client.runs.create(name, "steps", input=given, stream_mode=MODES, stream_resumable=True)
+        run = await client.runs.create(
+            name, "steps", input=given, stream_mode=MODES, stream_resumable=True, durability="sync"
+        )
         seen = await at_the_gate(client, name, run["run_id"])
     mine.kill()
     async with mine.start().client() as client:
@@ -58,31 +60,33 @@ async def test_an_agent_goes_on_after_a_kill_and_reads_no_page_twice(mine: Serve
 
 
 async def test_runs_keep_their_order_over_restarts_and_none_is_lost_or_done_twice(mine: Server) -> None:
-    threads, each = 3, 4
-    wanted: dict[str, list[str]] = {}
-    gates = [mine.gate(f"gate{n}") for n in range(2)]
+    threads, each, held = 3, 4, (1, 3)
+    wanted: list[tuple[str, list[str]]] = []
+    gates = {(t, k): mine.gate(f"gate{t}.{k}") for t in range(threads) for k in held}
     async with mine.start().client() as client:
-        names = [(await client.threads.create())["thread_id"] for _ in range(threads)]
-        for k in range(each):
-            for t, name in enumerate(names):
-                gate = gates[k // 2].name if t == 0 and k in {1, 3} else ""
-                given = {"name": f"{t}.{k}", "gate": gate}
-                run = await client.runs.create(name, "steps", input=given, stream_mode=MODES)
-                wanted.setdefault(name, []).append(run["run_id"])
-        await at_the_gate(client, names[0], wanted[names[0]][1])
+        for t in range(threads):
+            name = (await client.threads.create())["thread_id"]
+            given: list[Any] = [{"name": f"{t}.{k}", "gate": f"gate{t}.{k}" if k in held else ""} for k in range(each)]
+            asked: Any = {"stream_mode": MODES, "durability": "sync"}
+            made = [await client.runs.create(name, "steps", input=one, **asked) for one in given]
+            wanted.append((name, [run["run_id"] for run in made]))
+        for name, runs in wanted:
+            await at_the_gate(client, name, runs[held[0]])
     mine.kill()
     async with mine.start().client() as client:
-        await asyncio.to_thread(open_gate, gates[0])
-        await at_the_gate(client, names[0], wanted[names[0]][3])
+        for t, (name, runs) in enumerate(wanted):
+            await asyncio.to_thread(open_gate, gates[t, held[0]])
+            await at_the_gate(client, name, runs[held[1]])
     mine.kill()
     async with mine.start().client() as client:
-        await asyncio.to_thread(open_gate, gates[1])
-        for t, name in enumerate(names):
-            values: Any = await client.runs.join(name, wanted[name][-1])
+        for t, (name, runs) in enumerate(wanted):
+            await asyncio.to_thread(open_gate, gates[t, held[1]])
+            values: Any = await client.runs.join(name, runs[-1])
             assert values["done"] == [f"{step} {t}.{k}" for k in range(each) for step in ("first", "second")]
-            assert {run["status"] for run in await client.runs.list(name)} == {"success"}
-    firsts = [what for what in mine.effects() if what.startswith("second")]
-    assert sorted(firsts) == sorted(f"second {t}.{k}" for t in range(threads) for k in range(each))
+            assert [run["status"] for run in await client.runs.list(name)] == ["success"] * each
+    assert sorted(mine.effects()) == sorted(
+        f"{step} {t}.{k}" for t in range(threads) for k in range(each) for step in ("first", "second")
+    )
 
 
 async def test_a_server_that_is_told_to_end_stops_between_two_steps(mine: Server) -> None:
@@ -91,7 +95,9 @@ async def test_a_server_that_is_told_to_end_stops_between_two_steps(mine: Server
     async with mine.start().client() as client:
         name = (await client.threads.create())["thread_id"]
         given = {"name": "a", "gate": gate.name}
-        run = await client.runs.create(name, "steps", input=given, stream_mode=MODES, stream_resumable=True)
+        run = await client.runs.create(
+            name, "steps", input=given, stream_mode=MODES, stream_resumable=True, durability="sync"
+        )
         await at_the_gate(client, name, run["run_id"])
     ending = asyncio.create_task(asyncio.to_thread(mine.stop))
     await asyncio.to_thread(open_gate, gate)
