@@ -10,6 +10,7 @@ from satchel.memory import keys, run_scripts
 from satchel.memory.errors import LeaseLost
 from satchel.memory.holder import Holder
 from satchel.memory.keys import RunKeys, stream_key
+from satchel.memory.run_rows import FIELDS, row_of
 from satchel.memory.runs import Admitted, NoTurn, RunRow, ThreadRow, Turn
 from satchel.memory.sentences import lost
 from satchel.memory.server_events import ServerEvents
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from satchel.memory.redis_store import ServerStore
     from satchel.memory.runs import Action, Drop, Strategy
 
-FIELDS = ("s", "n", "c", "d", "u", "e", "r")
 MOST_EVENTS = 10_000
 """Events of a run that are kept, about; a reader that is further behind misses the oldest."""
 
@@ -219,7 +219,7 @@ class ServerRuns(ServerEvents):
         with self._errors():
             kept = await self._redis.hmget(RunKeys.of(thread).runs, names)
         rows = (kept[n : n + width] for n in range(0, len(kept), width))
-        return [_row(run, row) for run, row in zip(runs, rows, strict=True) if row[0] is not None]
+        return [row_of(run, row) for run, row in zip(runs, rows, strict=True) if row[0] is not None]
 
     async def _enlist(self, thread: ThreadId) -> None:
         with self._errors():
@@ -244,11 +244,3 @@ def _of_run(thread: ThreadId, run: str) -> list[str]:
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _row(run: str, kept: Sequence[bytes | None]) -> RunRow:
-    doc, status, attempt, cancel, due, updated, error, read = kept
-    return RunRow(
-        run, doc or b"", (status or b"").decode(), int(attempt or 0), (cancel or b"").decode(), int(due or 0),
-        int(updated or 0), error or b"", read is not None,
-    )  # fmt: skip

@@ -6,13 +6,14 @@ import asyncio
 import operator
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any
 
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
+from typing_extensions import TypedDict  # pydantic describes no other before Python 3.12
 
 from satchel import Agent, Budget, tool
 from satchel.runtime.context.message import Message, ToolCall

@@ -128,6 +128,8 @@ async def test_a_second_run_does_to_the_first_what_its_strategy_says(
     with pytest.raises(ConflictError):
         await client.runs.create(name, "steps", input={}, multitask_strategy="reject")
     two = await client.runs.create(name, "steps", input={"name": "b", "gate": ""}, multitask_strategy=strategy)
+    if strategy != "enqueue":
+        await client.runs.join(name, one["run_id"])
     await asyncio.to_thread(open_gate, gate)
     values: Any = await client.runs.join(name, two["run_id"])
     assert values["done"] == done
