@@ -53,6 +53,9 @@ def due_key(tenant: str) -> str:
 
 def listed(thread: ThreadId) -> str:
     """How a thread is listed."""
+    return _quoted(thread.name)
+
+
 @dataclass(frozen=True, slots=True)
 class RunKeys:
     """The keys of a thread's runs: all in the thread's slot; `hold` and the streams of ended runs expire."""
@@ -98,11 +101,6 @@ def addressed(listed: bytes) -> tuple[str, str]:
     """The name and the tenant of a thread from how `BUSY` lists it."""
     tenant, _, name = listed.partition(b":")
     return named(name), named(tenant)
-
-
-def listed_as(thread: ThreadId) -> str:
-    """A thread, as the lists of its tenant name it."""
-    return _quoted(thread.name)
 
 
 def named(listed: bytes) -> str:

@@ -28,8 +28,8 @@ class ServerEvents:
     """Events of runs, on one server."""
 
     def __init__(self, server: ServerStore) -> None:
-        self._redis: Any = server._redis  # noqa: SLF001 - this module is the store's other face, as redis_client.py is
-        self._errors = server._errors  # noqa: SLF001 - as above
+        self._redis: Any = server.connection.redis
+        self._errors = server.connection.errors
         self._bell = f"satchel:{{runs}}:bell:{secrets.token_hex(8)}"
         self._heard = START
 

@@ -35,7 +35,7 @@ class ServerRuns(ServerEvents):
     def __init__(self, server: ServerStore) -> None:
         super().__init__(server)
         self._scripts = {
-            name: server._script(getattr(run_scripts, name))  # noqa: SLF001 - this module is the store's other face
+            name: server.connection.script(getattr(run_scripts, name))
             for name in vars(run_scripts)
             if name.isupper() and not name.startswith("_")
         }
@@ -92,7 +92,7 @@ class ServerRuns(ServerEvents):
             await self._redis.unlink(names.q, names.all, names.fence, names.hold, *streams)
             if runs:
                 await self._redis.hdel(keys.index_of_runs(thread.tenant), *runs)
-            await self._redis.zrem(keys.index_of_service(thread.tenant), keys.listed_as(thread))
+            await self._redis.zrem(keys.index_of_service(thread.tenant), keys.listed(thread))
         return bool(there)
 
     # ------------------------------------------------------------------ runs
@@ -105,7 +105,7 @@ class ServerRuns(ServerEvents):
             await self._enlist(thread)
         with self._errors():
             async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.hset(keys.index_of_runs(thread.tenant), run, keys.listed_as(thread))
+                pipe.hset(keys.index_of_runs(thread.tenant), run, keys.listed(thread))
                 pipe.zadd(keys.BUSY, {keys.address(thread): _now()})
                 await pipe.execute()
         names = RunKeys.of(thread)
@@ -223,14 +223,14 @@ class ServerRuns(ServerEvents):
 
     async def _enlist(self, thread: ThreadId) -> None:
         with self._errors():
-            await self._redis.zadd(keys.index_of_service(thread.tenant), {keys.listed_as(thread): _now()})
+            await self._redis.zadd(keys.index_of_service(thread.tenant), {keys.listed(thread): _now()})
 
     async def _unlist(self, thread: ThreadId, run: str, drop: Drop) -> None:
         """Take what will be dropped off the tenant's lists, before it is: then a crash leaves nothing listed."""
         with self._errors():
             await self._redis.hdel(keys.index_of_runs(thread.tenant), run)
             if drop == "thread":
-                await self._redis.zrem(keys.index_of_service(thread.tenant), keys.listed_as(thread))
+                await self._redis.zrem(keys.index_of_service(thread.tenant), keys.listed(thread))
 
     async def _run(self, script: str, names: Sequence[str], args: Sequence[Any]) -> Any:
         with self._errors():

@@ -142,25 +142,6 @@ def replay(
 def doctor(store: StoreAt = None, as_json: AsJson = False) -> None:
     """Say what in the store may lose data, what that means, and what to do."""
     from dataclasses import asdict
-def serve(
-    agent: AgentAt = None,
-    model: Model = None,
-    host: Annotated[str, typer.Option(help="The address to listen on; another than this machine's own opens it.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 2024,
-    store: StoreAt = None,
-) -> None:
-    """Serve an agent, a LangGraph graph, or a dict of names to these, over LangGraph's API."""
-    from satchel import driving
-
-    driving.serve(agent, model=model, host=host, port=port, store=store)
-
-
-@threads.command("ls")
-def ls(store: StoreAt = None, as_json: AsJson = False) -> None:
-    """List the stored threads."""
-    from satchel import console, shelf
 
     from satchel import console
     from satchel.memory.doctor import examine

@@ -13,6 +13,7 @@ from satchel.runtime.context import tokens
 
 VALUES = {
     "late": {"name": "pay"},
+    "unsettled": {"name": "refund"},
     "uncertain": {"name": "pay"},
     "cancelled": {"name": "pay"},
     "refused": {"name": "pay", "budget": "tool_calls"},
@@ -30,7 +31,7 @@ def test_each_text_renders_with_its_values_and_keeps_no_place_open(name: str) ->
 
 
 def test_the_texts_are_those_the_runtime_asks_for() -> None:
-    asked = "cancelled continue final_answer late progress recall refused state summary uncertain"
+    asked = "cancelled continue final_answer late progress recall refused state summary uncertain unsettled"
     assert names() == tuple(asked.split())
 
 
