@@ -15,6 +15,8 @@ from satchel.memory.streams import BUFFER, Streams
 from tests.stores import BACKENDS
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from satchel.memory.runs import Runs, Strategy
 
 pytestmark = pytest.mark.parametrize("store", BACKENDS, indirect=True)
@@ -42,8 +44,10 @@ async def end(runs: Runs, turn: Turn, status: str = "success") -> None:
 
 
 @pytest.fixture(autouse=True)
-async def clean(runs: Runs) -> None:
+async def clean(runs: Runs) -> AsyncIterator[None]:
+    yield
     await runs.delete(THREAD)
+    await runs.aclose()
 
 
 async def test_runs_are_executed_in_the_order_in_which_they_were_accepted(runs: Runs) -> None:
