@@ -169,7 +169,10 @@ class ServerRuns(ServerEvents):
     async def cancel(self, thread: ThreadId, run: str, action: Action, *, keep: float) -> str:
         """Stop a run."""
         args = [run, action, _now(), int(keep * 1000)]
-        return cast("str", (await self._run("CANCEL", _of_run(thread, run), args)).decode())
+        how = cast("str", (await self._run("CANCEL", _of_run(thread, run), args)).decode())
+        if how == "stopped" and action == "rollback":
+            await self._unlist(thread, run, "run")
+        return how
 
     async def forget(self, thread: ThreadId, run: str) -> bool:
         """Remove a run and its events."""
