@@ -95,8 +95,8 @@ class Session:
         """End a run that was stopped from outside: each call that has no result gets one that says so."""
         calls = self.history.open.pending() if self.history.open else []
         records: list[Record] = [Result(call=c.id, text=render("cancelled", name=c.name), error=True) for _, c in calls]
-        detail = "the run was stopped; what it did stays in the log"
-        await self._commit(f"x{self.log.length}", [*records, Ended(outcome="cancelled", detail=detail)])
+        ended = Ended(outcome="cancelled", detail="the run was stopped; what it did stays in the log")
+        await self._commit(f"x{self.log.length}", [*records, ended])
 
     def _doubtful(self) -> list[Call]:
         """Calls that were under way when an executor died and must not run twice."""

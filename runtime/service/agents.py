@@ -10,16 +10,16 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.errors import ConfigError, ModelError, ThreadBusy, ThreadNotFound
-from satchel.memory.log import Log, read_log
+from satchel.memory.log import read_log
 from satchel.runtime.budget import LIMITS, Budget
 from satchel.runtime.service import ledger, snapshots, view
 from satchel.runtime.service.served import Job, Part, Place, Rest
-from satchel.runtime.session import Session
 
 if TYPE_CHECKING:
     from satchel.memory.records import Ended, Entry
     from satchel.memory.store import ThreadId
     from satchel.runtime.agent import Agent
+    from satchel.runtime.session import Session
 
 PATIENCE = 30.0
 """Seconds that a run waits for the log of its thread, which an executor that was cut off may still hold."""
@@ -153,21 +153,14 @@ class ServedAgent:
             return []
 
     async def _open(self, thread: ThreadId) -> Session:
-        store = await self._agent.store()
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                log = await Log.open(store, thread)
-                break
+                return await self._agent._session(thread.name)  # noqa: SLF001 - the agent's own way to open a thread
             except ThreadBusy:
                 if time.monotonic() > until:
                     raise
                 await asyncio.sleep(PAUSE)
-        try:
-            return Session(self._agent.spec, log, lambda _: None)
-        except BaseException:
-            await log.close()
-            raise
 
 
 async def _begin(session: Session, op: str, asked: Mapping[str, Any]) -> None:
