@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 SOFT = 250
 HARD = 400
 
-RATCHET: dict[str, int] = {}
+RATCHET: dict[str, int] = {"satchel.runtime.session": 254}
 """Modules above the soft limit with the most lines they may have: lower a number when its module shrinks."""
 
 
