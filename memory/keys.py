@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 def keys(thread: ThreadId) -> tuple[str, str, str]:
     """The log, the lease (the only key that expires), and LangGraph's cursor."""
-    base = f"satchel:{{{_quoted(thread.tenant)}:{_quoted(thread.name)}}}"
+    base = _base(thread)
     return f"{base}:log", f"{base}:lease", f"{base}:cur"
 
 
@@ -27,7 +28,7 @@ def member(thread: ThreadId) -> tuple[str, str]:
 
 def fields_key(thread: ThreadId) -> str:
     """The hash of a thread's fields: LangGraph's checkpoints."""
-    return f"satchel:{{{_quoted(thread.tenant)}:{_quoted(thread.name)}}}:fields"
+    return f"{_base(thread)}:fields"
 
 
 def index_of_fields(tenant: str) -> str:
@@ -55,9 +56,60 @@ def listed(thread: ThreadId) -> str:
     return _quoted(thread.name)
 
 
+@dataclass(frozen=True, slots=True)
+class RunKeys:
+    """The keys of a thread's runs: all in the thread's slot; `hold` and the streams of ended runs expire."""
+
+    runs: str
+    q: str
+    all: str
+    fence: str
+    hold: str
+
+    @classmethod
+    def of(cls, thread: ThreadId) -> RunKeys:
+        """Those of a thread."""
+        base = _base(thread)
+        return cls(f"{base}:runs", f"{base}:q", f"{base}:all", f"{base}:fence", f"{base}:hold")
+
+
+def stream_key(thread: ThreadId, run: str) -> str:
+    """The stream of a run's events."""
+    return f"{_base(thread)}:run:{_quoted(run)}:ev"
+
+
+def index_of_service(tenant: str) -> str:
+    """The sorted set of a tenant's threads that a service keeps, by when they were changed last, in milliseconds."""
+    return f"satchel:{{{_quoted(tenant)}}}:service"
+
+
+def index_of_runs(tenant: str) -> str:
+    """The hash from a tenant's runs to their threads."""
+    return f"satchel:{{{_quoted(tenant)}}}:runs"
+
+
+BUSY = "satchel:{runs}:busy"
+"""The sorted set of threads, of all tenants, that may hold runs to execute, by when that was last said."""
+
+
+def address(thread: ThreadId) -> str:
+    """A thread of any tenant, as `BUSY` lists it."""
+    return f"{_quoted(thread.tenant)}:{_quoted(thread.name)}"
+
+
+def addressed(listed: bytes) -> tuple[str, str]:
+    """The name and the tenant of a thread from how `BUSY` lists it."""
+    tenant, _, name = listed.partition(b":")
+    return named(name), named(tenant)
+
+
 def named(listed: bytes) -> str:
     """The thread's name from how it is listed."""
     return unquote(listed.decode(), errors="surrogatepass")
+
+
+def _base(thread: ThreadId) -> str:
+    return f"satchel:{{{_quoted(thread.tenant)}:{_quoted(thread.name)}}}"
 
 
 def _quoted(text: str) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from satchel.memory.keyring import Keyring
+    from satchel.memory.runs import Runs
     from satchel.memory.store import Store
 
 
@@ -32,6 +33,23 @@ async def open_store(url: str | None = None) -> Store:
         )
     store = await SCHEMES[scheme](url)
     return store if scheme == "memory" else _sealed(store, keys)
+
+
+def runs_of(store: Store) -> Runs:
+    """The threads and runs of a service beside a store's own, over the same connections.
+
+    Raises `ConfigError` for an encrypted store: what a service keeps of runs and events is not encrypted yet.
+    """
+    if store.url == "memory://":
+        from satchel.memory.memory_runs import MemoryRuns  # noqa: PLC0415 - loaded only when used
+
+        return MemoryRuns()
+    from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
+    from satchel.memory.server_runs import ServerRuns  # noqa: PLC0415 - as above
+
+    if not isinstance(store, ServerStore):
+        raise ConfigError("a service does not encrypt its runs and events yet; serve without SATCHEL_KEY")
+    return ServerRuns(store)
 
 
 async def _embedded() -> Store:

@@ -144,7 +144,7 @@ class Agent(Waiting):
         session = await self._session(name)
         try:
             await start(session)
-            async for event in self._events(session):
+            async for event in self.events(session):
                 yield event
             result = session.result()
             yield RunEnded(result)
@@ -153,7 +153,8 @@ class Agent(Waiting):
         if result.outcome in LIMITS and self.spec.on_budget == "raise":
             raise BudgetExceeded(f"thread {name!r} stopped: {result.detail}", result)
 
-    async def _events(self, session: Session) -> AsyncGenerator[Event]:
+    async def events(self, session: Session) -> AsyncGenerator[Event]:
+        """Drive an open session to an outcome; whoever opened it closes its log."""
         from satchel.runtime.graph import Held  # noqa: PLC0415 - as above
 
         config = {"configurable": {"thread_id": session.log.thread.name}, "recursion_limit": STEPS}

@@ -23,12 +23,12 @@ from satchel.runtime.events import (
     PromptSent,
     ReplyReceived,
     RunResult,
-    RunState,
     ToolFinished,
     ToolStarted,
 )
 from satchel.runtime.gate import Gate, Verdict
 from satchel.runtime.history import History
+from satchel.runtime.outcome import result
 from satchel.runtime.prices import bill
 from satchel.runtime.snapshot import Snapshots
 
@@ -78,13 +78,13 @@ class Session:
         """Whether the run has an outcome, or none was ever started."""
         return self.history.ended is not None or self.history.run < 0
 
-    async def begin(self, task: str) -> None:
-        """Start a run with the user's words."""
+    async def begin(self, task: str, *, op: str | None = None) -> None:
+        """Start a run with the user's words; `op` names the run in the log, for whoever must not start it twice."""
         run = self.history.run + 1
         started = Started(run=run, mode=self.spec.mode.name, budget=self.spec.budget.record())
-        await self._commit(f"r{self.log.length}", [started, Said(text=task)])
+        await self._commit(op or f"r{self.log.length}", [started, Said(text=task)])
 
-    async def resume(self, more: Budget | None) -> None:
+    async def resume(self, more: Budget | None, *, op: str | None = None) -> None:
         """Go on with the last run: after a crash as if there had been none, after a stop with a raised budget."""
         stopped = self.history.ended
         doubt = self._doubtful() if stopped is None else []
@@ -100,7 +100,14 @@ class Session:
             names = ", ".join(f"{c.name} ({c.id})" for c in doubt)
             detail = f"a crash left it unknown whether these calls took effect: {names}; check, then resume the thread"
             records.append(Ended(outcome="uncertain", detail=detail))
-        await self._commit(f"r{self.log.length}", records)
+        await self._commit(op or f"r{self.log.length}", records)
+
+    async def cancel(self) -> None:
+        """End a run that was stopped from outside: each call that has no result gets one that says so."""
+        calls = self.history.open.pending() if self.history.open else []
+        records: list[Record] = [Result(call=c.id, text=render("cancelled", name=c.name), error=True) for _, c in calls]
+        ended = Ended(outcome="cancelled", detail="the run was stopped; what it did stays in the log")
+        await self._commit(f"x{self.log.length}", [*records, ended])
 
     def _doubtful(self) -> list[Call]:
         """Calls that were under way when an executor died and must not run twice."""
@@ -113,14 +120,7 @@ class Session:
 
     def result(self) -> RunResult:
         """How the run ended, or where it stands."""
-        h = self.history
-        ended = h.ended or Ended(outcome="cancelled", detail="the run was stopped before it came to an outcome")
-        digest = h.context.past.digest.text
-        state = RunState(
-            self.log.length, h.spent.steps, dict(h.spent.per_tool), h.folds, self._prompt_tokens, self._peak, digest,
-            h.watch.predicted, h.watch.billed, h.context.factor, tuple(filter(None, [h.watch.alarm])),
-        )  # fmt: skip
-        return RunResult(ended.text, ended.outcome, h.spent.usage, self.log.thread.name, state, ended.detail)
+        return result(self.history, self.log.thread.name, self.log.length, self._prompt_tokens, self._peak)
 
     async def _end(self, outcome: str, text: str | None, detail: str = "") -> None:
         await self._commit(f"e{self.log.length}", [Ended(outcome=outcome, text=text, detail=detail)])

@@ -28,4 +28,6 @@ async def leaked(url: str) -> list[bytes]:
 
 
 async def _keys(raw: Redis) -> list[bytes]:
-    return [key for key in await raw.keys() if isinstance(key, bytes)]
+    """All keys but those that runs leave for a while: a list that the next worker sweeps, and streams that expire."""
+    keys = [key for key in await raw.keys() if isinstance(key, bytes)]
+    return [key for key in keys if not key.startswith(b"satchel:{runs}:") and not key.endswith(b":ev")]

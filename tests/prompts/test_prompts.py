@@ -15,6 +15,7 @@ VALUES = {
     "late": {"name": "pay"},
     "unsettled": {"name": "refund"},
     "uncertain": {"name": "pay"},
+    "cancelled": {"name": "pay"},
     "refused": {"name": "pay", "budget": "tool_calls"},
     "block": {"tag": "k3v9", "turns": "128"},
     "summary": {"tag": "k3v9", "turns": "120"},
@@ -31,7 +32,7 @@ def test_each_text_renders_with_its_values_and_keeps_no_place_open(name: str) ->
 
 
 def test_the_texts_are_those_the_runtime_asks_for() -> None:
-    asked = "block continue final_answer late progress recall refused state summary uncertain unsettled"
+    asked = "block cancelled continue final_answer late progress recall refused state summary uncertain unsettled"
     assert names() == tuple(asked.split())
 
 

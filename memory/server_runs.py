@@ -1,0 +1,249 @@
+"""`Runs` on a server with the Redis protocol, over the connections of a `ServerStore`."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from satchel.memory import keys, run_scripts
+from satchel.memory.errors import LeaseLost
+from satchel.memory.holder import Holder
+from satchel.memory.keys import RunKeys, stream_key
+from satchel.memory.run_rows import FIELDS, row_of
+from satchel.memory.runs import Admitted, NoTurn, RunRow, ThreadRow, Turn
+from satchel.memory.sentences import lost
+from satchel.memory.server_events import ServerEvents
+from satchel.memory.store import ThreadId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from satchel.memory.redis_store import ServerStore
+    from satchel.memory.runs import Action, Drop, Strategy
+
+MOST_EVENTS = 10_000
+"""Events of a run that are kept, about; a reader that is further behind misses the oldest."""
+
+QUIET = 60_000
+"""Milliseconds after which a thread without runs is no longer listed as busy."""
+
+
+class ServerRuns(ServerEvents):
+    """Threads, runs and events of a service, on one server."""
+
+    def __init__(self, server: ServerStore) -> None:
+        super().__init__(server)
+        self._scripts = {
+            name: server.connection.script(getattr(run_scripts, name))
+            for name in vars(run_scripts)
+            if name.isupper() and not name.startswith("_")
+        }
+
+    # ------------------------------------------------------------------ threads
+
+    async def create(self, thread: ThreadId, doc: bytes) -> bool:
+        """Make a thread; False if there is one already."""
+        await self._enlist(thread)
+        return bool(await self._run("CREATE", [RunKeys.of(thread).runs], [doc]))
+
+    async def row(self, thread: ThreadId) -> ThreadRow | None:
+        """A thread, or None."""
+        return next(iter(await self.rows([thread])), None)
+
+    async def rows(self, threads: Sequence[ThreadId]) -> list[ThreadRow]:
+        """Those of the threads that are there."""
+        with self._errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for thread in threads:
+                    names = RunKeys.of(thread)
+                    pipe.hmget(names.runs, ["thread", "rest"])
+                    pipe.lrange(names.q, 0, -1)
+                answers = await pipe.execute()
+        found = zip(threads, answers[::2], answers[1::2], strict=True)
+        return [
+            ThreadRow(thread, doc, rest or b"", tuple(run.decode() for run in queue))
+            for thread, (doc, rest), queue in found
+            if doc is not None
+        ]
+
+    async def replace(self, thread: ThreadId, old: bytes, new: bytes) -> bool:
+        """Put a new `doc` in the place of an old one."""
+        await self._enlist(thread)
+        return bool(await self._run("REPLACE", [RunKeys.of(thread).runs], [old, new]))
+
+    async def settle(self, thread: ThreadId, rest: bytes) -> None:
+        """Say how the thread stands, without a run."""
+        await self._run("SETTLE", [RunKeys.of(thread).runs], [rest])
+
+    async def listed(self, tenant: str) -> list[ThreadId]:
+        """All threads of a tenant, the one that changed last first."""
+        with self._errors():
+            found = await self._redis.zrange(keys.index_of_service(tenant), 0, -1, desc=True)
+        return [ThreadId(keys.named(name), tenant) for name in found]
+
+    async def delete(self, thread: ThreadId) -> bool:
+        """Remove a thread with its runs and events."""
+        names = RunKeys.of(thread)
+        with self._errors():
+            runs = [run.decode() for run in await self._redis.lrange(names.all, 0, -1)]
+            streams = [stream_key(thread, run) for run in runs]
+            there = await self._redis.unlink(names.runs)
+            await self._redis.unlink(names.q, names.all, names.fence, names.hold, *streams)
+            if runs:
+                await self._redis.hdel(keys.index_of_runs(thread.tenant), *runs)
+            await self._redis.zrem(keys.index_of_service(thread.tenant), keys.listed(thread))
+        return bool(there)
+
+    # ------------------------------------------------------------------ runs
+
+    async def admit(
+        self, thread: ThreadId, run: str, doc: bytes, *, strategy: Strategy, due: int, make: bytes | None, limit: int
+    ) -> Admitted:
+        """Accept a run, once."""
+        if make is not None:
+            await self._enlist(thread)
+        with self._errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.hset(keys.index_of_runs(thread.tenant), run, keys.listed(thread))
+                pipe.zadd(keys.BUSY, {keys.address(thread): _now()})
+                await pipe.execute()
+        names = RunKeys.of(thread)
+        args = [run, doc, strategy, due, _now(), make or b"", limit]
+        how, *before = await self._run("ADMIT", [names.runs, names.q, names.all], args)
+        if how != b"ok":
+            await self._unlist(thread, run, "run")
+        return Admitted(cast("Any", how.decode()), tuple(found.decode() for found in before))
+
+    async def claim(self, thread: ThreadId, *, ttl: float) -> Turn | NoTurn:
+        """Take the thread's turn."""
+        names = RunKeys.of(thread)
+        at = [names.runs, names.q, names.fence, names.hold]
+        nonce, holder, dead = secrets.token_hex(8), Holder.here().text(), ""
+        for _ in range(2):
+            reply = await self._run("CLAIM", at, [nonce, int(ttl * 1000), holder, dead, _now()])
+            if reply[0] != b"held":
+                break
+            token, _, known = reply[1].decode(errors="replace").partition("\t")
+            found = Holder.parse(known)
+            if found is None or not found.dead():
+                break
+            dead = token
+        if reply[0] == b"held":
+            return NoTurn(held=True, seconds=max(reply[2], 0) / 1000)
+        if reply[0] == b"none":
+            return NoTurn(held=False, seconds=max(0, int(reply[1]) - _now()) / 1000 if reply[1] else None)
+        return Turn(thread, reply[2].decode(), reply[1].decode(), int(reply[3]), reply[4].decode())
+
+    async def renew(self, turn: Turn, *, ttl: float) -> str:
+        """Hold the turn for `ttl` more seconds."""
+        names = RunKeys.of(turn.thread)
+        args = [turn.token, int(ttl * 1000), Holder.here().text(), turn.run]
+        reply = await self._run("RENEW", [names.runs, names.fence, names.hold], args)
+        if reply is None:
+            raise LeaseLost(lost(turn.thread))
+        return cast("str", reply.decode())
+
+    async def release(self, turn: Turn) -> None:
+        """Give the turn back with its run not ended."""
+        names = RunKeys.of(turn.thread)
+        await self._run("RELEASE", [names.runs, names.fence, names.hold], [turn.token, turn.run])
+
+    async def finish(self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float) -> None:
+        """End the run and the turn."""
+        names = RunKeys.of(turn.thread)
+        at = [names.runs, names.q, names.fence, names.hold, names.all, stream_key(turn.thread, turn.run)]
+        if drop:
+            await self._unlist(turn.thread, turn.run, drop)
+        args = [turn.token, turn.run, status, error, rest, drop, int(keep * 1000), _now()]
+        if not await self._run("FINISH", at, args):
+            raise LeaseLost(lost(turn.thread))
+
+    async def append(self, turn: Turn, events: Sequence[tuple[str, bytes]]) -> None:
+        """Append events to the run's stream."""
+        at = [RunKeys.of(turn.thread).fence, stream_key(turn.thread, turn.run)]
+        args = [turn.token, secrets.token_hex(4), MOST_EVENTS, *(part for event in events for part in event)]
+        if not await self._run("APPEND", at, args):
+            raise LeaseLost(lost(turn.thread))
+
+    async def cancel(self, thread: ThreadId, run: str, action: Action, *, keep: float) -> str:
+        """Stop a run."""
+        args = [run, action, _now(), int(keep * 1000)]
+        how = cast("str", (await self._run("CANCEL", _of_run(thread, run), args)).decode())
+        if how == "stopped" and action == "rollback":
+            await self._unlist(thread, run, "run")
+        return how
+
+    async def forget(self, thread: ThreadId, run: str) -> bool:
+        """Remove a run and its events."""
+        done = await self._run("FORGET", _of_run(thread, run), [run])
+        await self._unlist(thread, run, "run")
+        return bool(done)
+
+    async def run(self, thread: ThreadId, run: str) -> RunRow | None:
+        """A run, or None."""
+        return next(iter(await self._rows(thread, [run])), None)
+
+    async def runs(self, thread: ThreadId) -> list[RunRow]:
+        """All runs of a thread, in order."""
+        with self._errors():
+            found = await self._redis.lrange(RunKeys.of(thread).all, 0, -1)
+        return await self._rows(thread, [run.decode() for run in found])
+
+    async def thread_of(self, tenant: str, run: str) -> ThreadId | None:
+        """The thread of a run, or None."""
+        with self._errors():
+            found = await self._redis.hget(keys.index_of_runs(tenant), run)
+        return None if found is None else ThreadId(keys.named(found), tenant)
+
+    async def taken(self, thread: ThreadId, run: str) -> bool:
+        """Note that somebody reads the run's events."""
+        return bool(await self._run("TAKEN", [RunKeys.of(thread).runs], [run]))
+
+    async def waiting(self) -> list[ThreadId]:
+        """Threads that may hold runs to execute; those without any for a while are taken off the list."""
+        with self._errors():
+            found = await self._redis.zrange(keys.BUSY, 0, -1)
+            threads = [ThreadId(*keys.addressed(listed)) for listed in found]
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for thread in threads:
+                    pipe.exists(RunKeys.of(thread).q)
+                full = await pipe.execute() if threads else []
+        for listed, there in zip(found, full, strict=True):
+            if not there:
+                await self._run("IDLE", [keys.BUSY], [listed, _now() - QUIET])
+        return [thread for thread, there in zip(threads, full, strict=True) if there]
+
+    async def _rows(self, thread: ThreadId, runs: Sequence[str]) -> list[RunRow]:
+        if not runs:
+            return []
+        width = len(FIELDS) + 1
+        names = [name for run in runs for name in (run, *(f"{run} {field}" for field in FIELDS))]
+        with self._errors():
+            kept = await self._redis.hmget(RunKeys.of(thread).runs, names)
+        rows = (kept[n : n + width] for n in range(0, len(kept), width))
+        return [row_of(run, row) for run, row in zip(runs, rows, strict=True) if row[0] is not None]
+
+    async def _enlist(self, thread: ThreadId) -> None:
+        with self._errors():
+            await self._redis.zadd(keys.index_of_service(thread.tenant), {keys.listed(thread): _now()})
+
+    async def _unlist(self, thread: ThreadId, run: str, drop: Drop) -> None:
+        """Take what will be dropped off the tenant's lists, before it is: then a crash leaves nothing listed."""
+        with self._errors():
+            await self._redis.hdel(keys.index_of_runs(thread.tenant), run)
+            if drop == "thread":
+                await self._redis.zrem(keys.index_of_service(thread.tenant), keys.listed(thread))
+
+    async def _run(self, script: str, names: Sequence[str], args: Sequence[Any]) -> Any:
+        with self._errors():
+            return await self._scripts[script](names, args)
+
+
+def _of_run(thread: ThreadId, run: str) -> list[str]:
+    names = RunKeys.of(thread)
+    return [names.runs, names.q, names.all, stream_key(thread, run)]
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

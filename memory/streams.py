@@ -1,0 +1,146 @@
+"""One reader of events for all who follow runs in this process, each at its own pace with a bounded buffer.
+
+Who is behind reads pages by itself; who has caught up is handed what the one shared reader gets. One that does not
+take what it is handed loses its buffer, not its place: it reads pages again from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from satchel.memory.errors import StoreError
+from satchel.memory.runs import order
+
+if TYPE_CHECKING:
+    from satchel.memory.runs import Event, Runs
+    from satchel.memory.store import ThreadId
+
+    Place = tuple[ThreadId, str]
+
+BUFFER = 256
+"""Events that wait for one follower, at most."""
+
+PAGE = 100
+"""Events of one page."""
+
+AGAIN = 0.2
+"""Seconds until the shared reader tries a store again that gave no answer."""
+
+
+class Follower:
+    """One reader of one run, from an id on. Made by `Streams.follow`."""
+
+    def __init__(self, streams: Streams, place: Place, after: str) -> None:
+        self.place = place
+        self.after = after
+        self._streams = streams
+        self._behind = True
+        self._handed: deque[Event] = deque()
+        self._more = asyncio.Event()
+
+    async def next(self, seconds: float) -> list[Event]:
+        """The next events, in order; none after so many seconds, or sooner if it was woken. Raises `StoreError`."""
+        if self._behind:
+            await self._streams.join(self)
+            self._behind = False  # what comes from here on is handed, or sets it again
+            page = await self._streams.runs.page(*self.place, self.after, PAGE)
+            self._behind |= len(page) == PAGE
+            if page:
+                self.after = page[-1].id
+                return page
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._more.wait()
+        self._more.clear()
+        known = order(self.after)
+        taken = [event for event in self._handed if order(event.id) > known]
+        self._handed.clear()
+        if taken and not self._behind:
+            self.after = taken[-1].id
+            return taken
+        return []
+
+    def hand(self, events: list[Event]) -> None:
+        """Take events from the shared reader, or fall behind."""
+        if len(self._handed) + len(events) > BUFFER:
+            self.miss()
+        else:
+            self._handed.extend(events)
+            self._more.set()
+
+    def miss(self) -> None:
+        """Events may be missing from what is handed: read pages from the last known place."""
+        self._handed.clear()
+        self._behind = True
+        self._more.set()
+
+    async def aclose(self) -> None:
+        """Follow no longer."""
+        self._streams.leave(self)
+
+
+class Streams:
+    """The followers of this process and their one reader."""
+
+    def __init__(self, runs: Runs) -> None:
+        self.runs = runs
+        self._followers: dict[Place, set[Follower]] = {}
+        self._after: dict[Place, str] = {}
+        self._reader: asyncio.Task[None] | None = None
+
+    def follow(self, thread: ThreadId, run: str, after: str) -> Follower:
+        """A follower of a run's events after an id; close it at the end."""
+        return Follower(self, (thread, run), after)
+
+    async def join(self, follower: Follower) -> None:
+        """Hand a follower what comes from now on."""
+        others = self._followers.setdefault(follower.place, set())
+        if follower in others:
+            return
+        others.add(follower)
+        if follower.place not in self._after:
+            self._after[follower.place] = await self.runs.last(*follower.place)
+            await self.runs.ring()
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._read(), name="shared reader of events")
+
+    def leave(self, follower: Follower) -> None:
+        """Hand a follower nothing any more."""
+        others = self._followers.get(follower.place, set())
+        others.discard(follower)
+        if not others:
+            self._followers.pop(follower.place, None)
+            self._after.pop(follower.place, None)
+
+    def wake(self) -> None:
+        """Let every follower look up, although there is nothing new."""
+        for followers in self._followers.values():
+            for follower in followers:
+                follower.miss()
+
+    async def aclose(self) -> None:
+        """End the reader."""
+        if self._reader is not None:
+            self._reader.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reader
+            self._reader = None
+        with suppress(StoreError):
+            await self.runs.aclose()
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                news = await self.runs.news(dict(self._after))
+            except StoreError:
+                self.wake()
+                await asyncio.sleep(AGAIN)
+                continue
+            for place, events in news.items():
+                if place in self._after:
+                    self._after[place] = events[-1].id
+                for follower in self._followers.get(place, ()):
+                    follower.hand(events)

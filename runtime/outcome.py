@@ -1,0 +1,21 @@
+"""How a run ended, or where it stands, as data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from satchel.memory.records import Ended
+from satchel.runtime.events import RunResult, RunState
+
+if TYPE_CHECKING:
+    from satchel.runtime.history import History
+
+
+def result(h: History, thread: str, entries: int, prompt_tokens: int, peak: int) -> RunResult:
+    """The result of the last run of a thread whose log has so many entries; the last and the largest prompt's tokens."""
+    ended = h.ended or Ended(outcome="cancelled", detail="the run was stopped before it came to an outcome")
+    state = RunState(
+        entries, h.spent.steps, dict(h.spent.per_tool), h.folds, prompt_tokens, peak, h.context.past.digest.text,
+        h.watch.predicted, h.watch.billed, h.context.factor, tuple(filter(None, [h.watch.alarm])),
+    )  # fmt: skip
+    return RunResult(ended.text, ended.outcome, h.spent.usage, thread, state, ended.detail)

@@ -1,0 +1,205 @@
+"""A compiled LangGraph graph as the service drives it: its checkpoints in our saver, its memory in our store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, cast
+
+from langgraph.types import Command, Send, StateUpdate
+
+from satchel.memory.errors import ConfigError, UnknownHandle
+from satchel.runtime.service import snapshots
+from satchel.runtime.service.modes import Modes
+from satchel.runtime.service.served import Job, Part, Place, Rest
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.pregel import Pregel
+
+    from satchel.memory.saver import RedisSaver
+    from satchel.memory.store import ThreadId
+
+    Graph = Pregel[Any, Any, Any, Any]
+
+TOKEN = "__satchel_token"  # noqa: S105 - the name under which a config carries the turn's token to the saver
+
+OURS = {"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"}
+"""Keys of a config that the service sets; a client cannot."""
+
+
+class ServedGraph:
+    """A graph of one tenant."""
+
+    def __init__(self, name: str, graph: Graph, saver: RedisSaver) -> None:
+        self.name = name
+        self.graph = graph
+        self._saver = saver
+
+    async def stream(self, job: Job) -> AsyncIterator[Part]:
+        """Drive a run; one that a crash cut off goes on at its own last checkpoint."""
+        given = _input(job.asked)
+        asked_for = job.asked.get("checkpoint") or {}
+        place = Place(asked_for.get("checkpoint_ns") or "", asked_for.get("checkpoint_id"))
+        if job.attempt > 1 and await self._began(job):
+            given, place = None, Place()
+        modes = Modes(job.modes)
+        config = self._config(job, place)
+        options: dict[str, Any] = {
+            "context": job.asked.get("context") or None,
+            "interrupt_before": job.asked.get("interrupt_before") or None,
+            "interrupt_after": job.asked.get("interrupt_after") or None,
+            "durability": job.asked.get("durability") or "async",
+            "subgraphs": bool(job.asked.get("stream_subgraphs")),
+        }
+        source = modes.source(self.graph, given, config, options, job.control)
+        async with aclosing(source) as parts:  # type: ignore[type-var]  # it is a generator
+            async for part in parts:
+                yield part
+
+    async def rest(self, thread: ThreadId) -> Rest:
+        """How the thread stands."""
+        state = await self.graph.aget_state(_at(thread, Place()))
+        found = {task.id: [snapshots.interrupt(i) for i in task.interrupts] for task in state.tasks if task.interrupts}
+        return Rest("interrupted" if state.next else "idle", found)
+
+    async def values(self, thread: ThreadId) -> Any:
+        """The values of the thread's state."""
+        state = await self.graph.aget_state(_at(thread, Place()))
+        return state.values if state.created_at else None
+
+    async def state(self, thread: ThreadId, place: Place, *, subgraphs: bool = False) -> dict[str, Any]:
+        """The state of a thread at a checkpoint."""
+        return snapshots.wire(await self.graph.aget_state(_at(thread, place), subgraphs=subgraphs))
+
+    async def history(
+        self, thread: ThreadId, place: Place, *, limit: int, before: str | None, metadata: Mapping[str, Any] | None
+    ) -> list[dict[str, Any]]:
+        """States of a thread, newest first."""
+        older = _at(thread, Place(place.ns, before)) if before else None
+        found = self.graph.aget_state_history(
+            _at(thread, place), filter=dict(metadata) if metadata else None, before=older, limit=limit
+        )
+        return [snapshots.wire(state) async for state in found]
+
+    async def update(self, thread: ThreadId, place: Place, values: Any, as_node: str | None) -> dict[str, Any]:
+        """Change the state."""
+        config = await self.graph.aupdate_state(_at(thread, place), values, as_node=as_node)
+        return dict(config["configurable"])
+
+    async def replay(self, thread: ThreadId, supersteps: list[list[tuple[Any, str | None]]]) -> None:
+        """Make a state out of supersteps."""
+        steps = [[StateUpdate(_values(values), node) for values, node in step] for step in supersteps]
+        await self.graph.abulk_update_state(_at(thread, Place()), steps)
+
+    async def undo(self, thread: ThreadId, run: str) -> None:  # noqa: ARG002 - the port names it
+        """Remove the run's checkpoints."""
+        await self._saver.adelete_for_runs([run])
+
+    async def copy(self, source: ThreadId, target: ThreadId) -> None:
+        """Copy a thread's checkpoints."""
+        await self._saver.acopy_thread(source.name, target.name)
+
+    async def prune(self, thread: ThreadId) -> None:
+        """Keep the newest checkpoint only."""
+        await self._saver.aprune([thread.name])
+
+    async def delete(self, thread: ThreadId) -> None:
+        """Remove a thread's checkpoints."""
+        await self._saver.adelete_thread(thread.name)
+
+    async def usage(self, thread: ThreadId) -> dict[str, Any]:
+        """What the messages of the state say that they used."""
+        return snapshots.usage(await self.values(thread))
+
+    async def result(self, thread: ThreadId, ref: str, part: Mapping[str, str | None]) -> str:  # noqa: ARG002 - the port names it
+        """A graph that is not an agent of ours stores no results."""
+        raise UnknownHandle(f"{ref} names nothing: thread {thread.name} is not one of a satchel agent")
+
+    async def prompts(self, thread: ThreadId, run: str) -> list[dict[str, Any]]:  # noqa: ARG002 - the port names it
+        """What a graph that is not an agent of ours sends is its own affair."""
+        return []
+
+    def schemas(self) -> dict[str, Any]:
+        """JSON schemas of the graph."""
+        return snapshots.schemas(self.graph)
+
+    def drawing(self, *, xray: int | bool) -> dict[str, Any]:
+        """Nodes and edges."""
+        return snapshots.drawing(self.graph.get_graph(xray=xray))
+
+    def subgraphs(self, ns: str | None, *, recurse: bool) -> dict[str, Any]:
+        """Schemas of the subgraphs."""
+        found = self.graph.get_subgraphs(namespace=ns, recurse=recurse)
+        return {name: snapshots.schemas(cast("Graph", graph)) for name, graph in found}
+
+    async def _began(self, job: Job) -> bool:
+        """Whether the newest checkpoint of the thread is of this run."""
+        found = await self._saver.aget_tuple(_at(job.thread, Place()))
+        return found is not None and found.metadata.get("run_id") == job.run
+
+    def _config(self, job: Job, place: Place) -> RunnableConfig:
+        asked = dict(job.asked.get("config") or {})
+        given = {k: v for k, v in (asked.pop("configurable", None) or {}).items() if k not in OURS and k[:2] != "__"}
+        ours = _at(job.thread, place)["configurable"]
+        marks = {"run_id": job.run, "graph_id": self.name, "assistant_id": job.asked["assistant_id"]}
+        metadata = {**(asked.pop("metadata", None) or {}), **(job.asked.get("metadata") or {}), **marks}
+        metadata["run_attempt"] = job.attempt
+        kept = {key: asked[key] for key in ("tags", "recursion_limit") if asked.get(key) is not None}
+        configurable = {**given, **ours, **marks, TOKEN: job.token}
+        return cast("RunnableConfig", {**kept, "metadata": metadata, "configurable": configurable})
+
+
+def _at(thread: ThreadId, place: Place) -> RunnableConfig:
+    where = {"thread_id": thread.name, "checkpoint_ns": place.ns}
+    if place.id:
+        where["checkpoint_id"] = place.id
+    return {"configurable": where}
+
+
+def _input(asked: Mapping[str, Any]) -> Any:
+    if command := asked.get("command"):
+        return _command(command)
+    return asked.get("input")
+
+
+def _command(given: Mapping[str, Any]) -> Command[Any]:
+    goto = given.get("goto") or ()
+    found = [_send(one) for one in (goto if isinstance(goto, list) else [goto])] if goto else ()
+    update = given.get("update")
+    if isinstance(update, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in update):  # noqa: PLR2004 - a pair
+        update = [(str(name), value) for name, value in update]
+    return Command(goto=found, update=update, resume=given.get("resume"))
+
+
+def _send(goto: Any) -> str | Send:
+    if isinstance(goto, Mapping):
+        return Send(str(goto.get("node")), goto.get("input"))
+    return str(goto)
+
+
+def _values(values: Any) -> Any:
+    if isinstance(values, Mapping) and "__command__" in values:
+        return _command(values["__command__"])
+    return values
+
+
+async def resolved(made: object) -> Graph:
+    """The graph behind what a user serves: compiled, to be compiled, or a function that makes one.
+
+    Raises `ConfigError` for anything else.
+    """
+    from inspect import isawaitable, signature  # noqa: PLC0415 - only for a function
+
+    from langgraph.graph import StateGraph  # noqa: PLC0415 - as above
+    from langgraph.pregel import Pregel  # noqa: PLC0415 - as above
+
+    if callable(made) and not isinstance(made, Pregel):
+        made = made({"configurable": {}}) if signature(made).parameters else made()
+        if isawaitable(made):
+            made = await made
+    if isinstance(made, StateGraph):
+        made = made.compile()
+    if not isinstance(made, Pregel):
+        raise ConfigError(f"{made!r:.80} is neither an Agent nor a LangGraph graph; serve one of these")
+    return made

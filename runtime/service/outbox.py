@@ -1,0 +1,68 @@
+"""The events of one run on their way to its stream: in order, and small ones together."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from satchel.runtime.service.wire import dumps
+
+if TYPE_CHECKING:
+    from satchel.memory.runs import Runs, Turn
+
+GATHER = 0.015
+"""Seconds that a piece of a message waits for others."""
+
+MOST = 32
+"""Pieces that wait, at most."""
+
+
+class Outbox:
+    """Writes events.
+
+    All but pieces of messages are written before the graph goes on, so before its next checkpoint: a step that is kept
+    has its events. With `last_values` only the last `values` are written, at the end.
+    """
+
+    def __init__(self, runs: Runs, turn: Turn, *, last_values: bool) -> None:
+        self._runs = runs
+        self._turn = turn
+        self._last_values = last_values
+        self._values: tuple[str, bytes] | None = None
+        self._waiting: list[tuple[str, bytes]] = []
+        self._order = asyncio.Lock()
+        self._timer: asyncio.Task[None] | None = None
+
+    async def add(self, name: str, data: Any) -> None:
+        """Write an event, soon."""
+        event = (name, dumps(data))
+        if self._last_values and name == "values":
+            self._values = event
+            return
+        self._waiting.append(event)
+        if name.startswith("messages") and len(self._waiting) < MOST:
+            if self._timer is None:
+                self._timer = asyncio.create_task(self._soon())
+            return
+        await self._write()
+
+    async def flush(self) -> None:
+        """Write what waits."""
+        if self._values is not None:
+            self._waiting.append(self._values)
+            self._values = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self._write()
+
+    async def _soon(self) -> None:
+        await asyncio.sleep(GATHER)
+        self._timer = None
+        await self._write()
+
+    async def _write(self) -> None:
+        async with self._order:
+            events, self._waiting = self._waiting, []
+            if events:
+                await self._runs.append(self._turn, events)

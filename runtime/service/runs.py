@@ -1,0 +1,178 @@
+"""Runs as the API has them: how they are accepted, shown, stopped and removed."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from satchel.memory.store import ThreadId
+from satchel.runtime.service import faults, threads, wire
+from satchel.runtime.service.worker import KEEP
+
+if TYPE_CHECKING:
+    from satchel.memory.runs import Action, RunRow
+    from satchel.runtime.service.caller import Caller
+    from satchel.runtime.service.models import RunCreate
+
+Run = dict[str, Any]
+
+LIMIT = 1_000
+"""Runs that may wait in one thread."""
+
+ENDED = {"success", "error", "timeout", "interrupted"}
+
+BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A run that was accepted: where it is, and how it is shown."""
+
+    thread: ThreadId
+    run: str
+    resumable: bool
+    shown: Run
+
+    @property
+    def path(self) -> str:
+        """Where the run is found; streams and waits stand below."""
+        return f"/threads/{self.thread.name}/runs/{self.run}"
+
+
+async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: bool = False) -> Accepted:
+    """Accept a run on a thread, or on one of its own: stored first, then dispatched.
+
+    Raises 404 for an unknown thread or assistant, 409 if the thread is busy and the strategy is `reject`, 422 for an
+    assistant that is neither a UUID nor a graph, 429 if too many runs wait.
+    """
+    service = call.service
+    assistant = await _assistant(call, body.assistant_id)
+    at = threads.of(call, thread if thread is not None else str(uuid.uuid4()))
+    run = str(uuid.uuid4())
+    marks = {"graph_id": assistant["graph_id"], "assistant_id": assistant["assistant_id"]}
+    doc = _document(body, assistant, marks, temporary=thread is None and body.on_completion != "keep", wait=wait)
+    create = thread is None or body.if_not_exists == "create"
+    delay = body.after_seconds or 0.0
+    moment = time.time_ns() // 1_000_000
+    admitted = await service.runs.admit(
+        at,
+        run,
+        wire.dumps({**doc, "created_at": wire.at(moment)}),
+        strategy=body.multitask_strategy or "enqueue",
+        due=moment + int(delay * 1000) if delay else 0,
+        make=threads.document(marks) if create else None,
+        limit=LIMIT,
+    )
+    if admitted.how == "absent":
+        raise faults.missing("Thread or assistant not found.")
+    if admitted.how == "busy":
+        raise faults.conflict(BUSY)
+    if admitted.how == "full":
+        raise faults.Refused(429, f"{LIMIT} runs wait in this thread", {"Retry-After": "5"})
+    if thread is not None:
+        await threads.changed(call, at, {"metadata": marks, "config": {"configurable": {}}})
+    for other in admitted.before if doc["multitask_strategy"] in {"interrupt", "rollback"} else ():
+        await service.dispatcher.cancel(at, other)
+    if delay:
+        await service.dispatcher.schedule(at, delay)
+    else:
+        await service.dispatcher.dispatch(at)
+    row = {**doc, "created_at": wire.at(moment)}
+    return Accepted(at, run, body.stream_resumable, shown(at, run, row, "pending", moment))
+
+
+async def _assistant(call: Caller, name: str) -> dict[str, Any]:
+    graphs = call.service.graphs
+    if name not in graphs:
+        try:
+            uuid.UUID(name)
+        except ValueError:
+            known = ", ".join(graphs)
+            detail = f"Invalid assistant: '{name}'. Must be either:\n- A valid assistant UUID, or\n"
+            raise faults.wrong(f"{detail}- One of the registered graphs: {known}") from None
+    try:
+        return await call.service.assistants.find(call.tenant, name)
+    except faults.Refused:
+        raise faults.missing("Thread or assistant not found.") from None
+
+
+def _document(
+    body: RunCreate, assistant: Mapping[str, Any], marks: Mapping[str, Any], *, temporary: bool, wait: bool
+) -> dict[str, Any]:
+    config, own = body.config or {}, assistant["config"]
+    merged = {**own, **config}
+    if own.get("configurable") or config.get("configurable"):
+        merged["configurable"] = {**(own.get("configurable") or {}), **(config.get("configurable") or {})}
+    checkpoint = {**(body.checkpoint or {}), **({"checkpoint_id": body.checkpoint_id} if body.checkpoint_id else {})}
+    return {
+        **body.model_dump(exclude={"assistant_id", "thread_id", "after_seconds", "if_not_exists", "checkpoint_id"}),
+        **marks,
+        "config": merged,
+        "context": {**assistant["context"], **(body.context or {})},
+        "metadata": {**assistant["metadata"], **(body.metadata or {}), **marks},
+        "multitask_strategy": body.multitask_strategy or "enqueue",
+        "stream_mode": body.stream_mode or ["values"],
+        "checkpoint": checkpoint or None,
+        "temporary": temporary,
+        "wait": wait,
+    }
+
+
+def shown(thread: ThreadId, run: str, doc: Mapping[str, Any], status: str, updated: int) -> Run:
+    """A run, as the API has it."""
+    kwargs = ("input", "command", "config", "context", "stream_mode", "interrupt_before", "interrupt_after", "webhook")
+    return {
+        "run_id": run,
+        "thread_id": thread.name,
+        "assistant_id": doc["assistant_id"],
+        "metadata": doc["metadata"],
+        "status": status,
+        "kwargs": {
+            **{name: doc.get(name) for name in kwargs},
+            "subgraphs": doc["stream_subgraphs"],
+            "resumable": doc["stream_resumable"],
+            "temporary": doc["temporary"],
+            "durability": doc["durability"] or "async",
+        },
+        "multitask_strategy": doc["multitask_strategy"],
+        "created_at": doc["created_at"],
+        "updated_at": wire.at(updated),
+    }
+
+
+def of_row(thread: ThreadId, row: RunRow) -> Run:
+    """A stored run, as the API has it."""
+    return shown(thread, row.id, wire.loads(row.doc), row.status, row.updated)
+
+
+async def found(call: Caller, thread: str, run: str) -> tuple[ThreadId, RunRow]:
+    """A run of a thread. Raises 422 and 404."""
+    at = threads.of(call, thread)
+    row = await call.service.runs.run(at, checked(run))
+    if row is None:
+        raise faults.missing("Run not found")
+    return at, row
+
+
+def checked(run: str) -> str:
+    """A run's id, as a UUID is written. Raises 422."""
+    try:
+        return str(uuid.UUID(run))
+    except ValueError:
+        raise faults.wrong("Invalid run ID: must be a UUID") from None
+
+
+async def stop(call: Caller, thread: ThreadId, run: str, action: Action) -> bool:
+    """Ask a run to stop; False if there is nothing to stop."""
+    service = call.service
+    row = await service.runs.run(thread, run)
+    how = await service.runs.cancel(thread, run, action, keep=KEEP)
+    if how == "asked":
+        await service.dispatcher.cancel(thread, run)
+    if how == "stopped" and action == "rollback" and row is not None and row.attempt:  # begun before, and handed back
+        served = await service.served(call.tenant, wire.loads(row.doc)["graph_id"])
+        await served.undo(thread, run)
+    return how in {"asked", "stopped"}

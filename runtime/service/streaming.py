@@ -1,0 +1,155 @@
+"""Events of a run as Server-Sent Events, and waiting for its end as one JSON answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import StreamingResponse
+
+from satchel.memory.runs import END, START
+from satchel.runtime.service import runs, threads, wire
+
+if TYPE_CHECKING:
+    from satchel.memory.runs import Event
+    from satchel.memory.store import ThreadId
+    from satchel.runtime.service.caller import Caller
+
+BEAT = 5.0
+"""Seconds between two signs of life on a quiet connection."""
+
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+SSE = "text/event-stream; charset=utf-8"
+FROM_THE_START = {"-1", "0", "0-0"}
+
+GONE = {"__error__": {"error": "HTTPException", "message": "404: Run not found"}}
+"""The answer about a run that was removed."""
+
+NAMES = {"messages-tuple": "messages"}
+"""Modes whose events have another name."""
+
+
+def place(path: str, below: str) -> dict[str, str]:
+    """The headers that say where a run is found, and where to go on when the connection breaks."""
+    return {"Location": f"{path}/{below}", "Content-Location": path}
+
+
+async def stream(
+    call: Caller,
+    thread: ThreadId,
+    run: str,
+    *,
+    after: str | None,
+    modes: Sequence[str] = (),
+    ids: bool,
+    cancel: bool = False,
+) -> StreamingResponse:
+    """The events of a run after an id. Without one, whoever comes first gets all, who comes later what is to come."""
+    service = call.service
+    first = await service.runs.taken(thread, run)
+    if after is not None:
+        start = START if after in FROM_THE_START else after
+    else:
+        start = START if first else await service.runs.last(thread, run)
+    body = _sse(call, thread, run, start, frozenset(NAMES.get(mode, mode) for mode in modes), ids=ids, cancel=cancel)
+    headers = {**HEADERS, **place(f"/threads/{thread.name}/runs/{run}", "stream")}
+    return StreamingResponse(body, media_type=SSE, headers=headers)
+
+
+async def _sse(
+    call: Caller, thread: ThreadId, run: str, start: str, modes: frozenset[str], *, ids: bool, cancel: bool
+) -> AsyncIterator[bytes]:
+    ended = False
+    try:
+        async for event in events(call, thread, run, start):
+            if event is None:
+                yield b": heartbeat\n\n"
+            elif event.name == END:
+                ended = True
+            elif not modes or event.name == "error" or event.name.partition("|")[0].partition("/")[0] in modes:
+                at = f"id: {event.id}\n" if ids else ""
+                yield b"event: %b\ndata: %b\n%b\n" % (event.name.encode(), event.data, at.encode())
+        ended = True
+    finally:
+        if cancel and not ended:
+            await runs.stop(call, thread, run, "interrupt")
+
+
+async def events(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncIterator[Event | None]:
+    """Events up to the last, None for each while without one; ends early when the server ends."""
+    service = call.service
+    follower = service.streams.follow(thread, run, start)
+    service.metrics.reading(1)
+    quiet = time.monotonic()
+    try:
+        while not service.draining:
+            events = await follower.next(BEAT)
+            for event in events:
+                yield event
+                if event.name == END:
+                    return
+            if events:
+                quiet = time.monotonic()
+            elif time.monotonic() - quiet >= BEAT:
+                quiet = time.monotonic()
+                row = await service.runs.run(thread, run)
+                if row is None or row.status in runs.ENDED:
+                    # the end may have come between the last look and this one
+                    for event in await service.runs.page(thread, run, follower.after, 1_000):
+                        yield event
+                    return
+                yield None
+    finally:
+        service.metrics.reading(-1)
+        await follower.aclose()
+
+
+async def answer(
+    call: Caller, thread: ThreadId, run: str, *, cancel: bool = False, headers: dict[str, str] | None = None
+) -> StreamingResponse:
+    """The values at the end of a run as one JSON answer, with a newline now and then before it."""
+    place_of = place(f"/threads/{thread.name}/runs/{run}", "join")
+    body = _answer(call, thread, run, cancel=cancel)
+    return StreamingResponse(body, media_type="application/json", headers={**place_of, **(headers or {})})
+
+
+async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool) -> AsyncIterator[bytes]:
+    found: bytes | None = None
+    failed: bytes | None = None
+    ended = False
+    beat = time.monotonic()
+    try:
+        async for event in events(call, thread, run, START):
+            if event is None or time.monotonic() - beat > BEAT:
+                beat = time.monotonic()
+                yield b"\n"
+            if event is None:
+                continue
+            if event.name == "values":
+                found = event.data
+            elif event.name == "error":
+                failed = b'{"__error__":%b}' % event.data
+            elif event.name == END and event.data == b"rollback":
+                failed = wire.dumps(GONE)
+        ended = not call.service.draining
+        if not ended:
+            raise ConnectionAbortedError("the server is ending")  # a broken answer is asked for again, an empty one not
+    finally:
+        if cancel and not ended and not call.service.draining:
+            await runs.stop(call, thread, run, "interrupt")
+    if ended:
+        await call.service.runs.taken(thread, run)
+        yield failed or found or wire.dumps(await final(call, thread, run))
+
+
+async def final(call: Caller, thread: ThreadId, run: str) -> Any:
+    """What is known of an ended run without its events: its error, or the values of its thread."""
+    row = await call.service.runs.run(thread, run)
+    if row is None:
+        return GONE
+    if row.status == "error":
+        return {"__error__": wire.loads(row.error)}
+    known = await call.service.runs.row(thread)
+    served = await threads.graph_of(call, known) if known else None
+    return (await served.values(thread) if served else None) or {}

@@ -1,0 +1,163 @@
+"""Threads as the API has them: a document of ours, how the last run left it, and the state of its graph."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from satchel.memory.store import ThreadId
+from satchel.runtime.service import faults, wire
+from satchel.runtime.service.worker import rested
+
+if TYPE_CHECKING:
+    from satchel.memory.runs import ThreadRow
+    from satchel.runtime.service.caller import Caller
+    from satchel.runtime.service.models import ThreadSearch
+    from satchel.runtime.service.served import Served
+
+Thread = dict[str, Any]
+
+SORT = "updated_at"
+"""What a search is sorted by, newest first, unless it says otherwise."""
+
+
+def checked(name: str) -> str:
+    """A thread's id, as a UUID is written. Raises 422."""
+    try:
+        return str(uuid.UUID(name))
+    except (ValueError, AttributeError):
+        raise faults.wrong("Invalid thread ID: must be a UUID") from None
+
+
+def of(call: Caller, name: str) -> ThreadId:
+    """A thread of the caller. Raises 422."""
+    return ThreadId(checked(name), call.tenant)
+
+
+def document(metadata: Mapping[str, Any] | None = None) -> bytes:
+    """The document of a new thread."""
+    moment = wire.now()
+    return wire.dumps({"metadata": metadata or {}, "config": {}, "created_at": moment, "updated_at": moment})
+
+
+async def found(call: Caller, name: str) -> ThreadRow:
+    """A thread. Raises 422, and 404 if there is none."""
+    row = await call.service.runs.row(of(call, name))
+    if row is None:
+        raise faults.missing(f"Thread with ID {name} not found")
+    return row
+
+
+async def changed(call: Caller, thread: ThreadId, change: Mapping[str, Any]) -> ThreadRow:
+    """Merge metadata and config into a thread's document. Raises 404."""
+    for _ in range(100):
+        row = await call.service.runs.row(thread)
+        if row is None:
+            raise faults.missing(f"Thread with ID {thread.name} not found")
+        old = wire.loads(row.doc)
+        new = {**old, **{key: {**old.get(key, {}), **value} for key, value in change.items()}}
+        if new == old:
+            return row
+        if await call.service.runs.replace(thread, row.doc, wire.dumps({**new, "updated_at": wire.now()})):
+            break
+    return await found(call, thread.name)
+
+
+async def graph_of(call: Caller, row: ThreadRow) -> Served | None:
+    """What serves the thread's graph; None if no run has named one, or it is no longer served."""
+    name = wire.loads(row.doc)["metadata"].get("graph_id")
+    return await call.service.served(call.tenant, name) if name in call.service.graphs else None
+
+
+async def served_of(call: Caller, row: ThreadRow) -> Served:
+    """What serves the thread's graph. Raises 400 if no run has named one."""
+    served = await graph_of(call, row)
+    if served is None:
+        name = row.thread.name
+        raise faults.Refused(400, f"Thread '{name}' has no graph yet; start a run, or set its metadata.graph_id")
+    return served
+
+
+async def settled(call: Caller, row: ThreadRow, served: Served) -> None:
+    """Note how the thread stands after its state was changed from outside."""
+    await call.service.runs.settle(row.thread, rested(await served.rest(row.thread)))
+
+
+async def shown(call: Caller, row: ThreadRow, select: Sequence[str] | None = None) -> Thread:
+    """A thread, as the API has it, or the parts of it that are selected."""
+    doc, rest = wire.loads(row.doc), wire.loads(row.rest)
+    thread: Thread = {
+        "thread_id": row.thread.name,
+        "created_at": doc["created_at"],
+        "updated_at": max(doc["updated_at"], rest.get("at", "")),
+        "state_updated_at": rest.get("at", doc["updated_at"]),
+        "metadata": doc["metadata"],
+        "status": "busy" if row.queue else rest.get("status", "idle"),
+        "config": doc["config"],
+        "values": None,
+        "error": rest.get("error"),
+        "interrupts": rest.get("interrupts") or {},
+    }
+    if select is None or "values" in select:
+        served = await graph_of(call, row)
+        thread["values"] = await served.values(row.thread) if served else None
+    return thread if select is None else {key: value for key, value in thread.items() if key in select}
+
+
+async def search(call: Caller, body: ThreadSearch) -> tuple[list[Thread], int]:
+    """The threads that a search asks for, and how many there are without limit and offset."""
+    runs = call.service.runs
+    names = [of(call, name) for name in body.ids] if body.ids is not None else await runs.listed(call.tenant)
+    plain = not (body.metadata or body.values or body.status or body.sort_by or body.ids)
+    if plain:
+        ordered = names[::-1] if body.sort_order == "asc" else names
+        page = await runs.rows(ordered[body.offset : body.offset + body.limit])
+        return await _all(call, page, body.select), len(names)
+    rows = [row for row in await runs.rows(names) if _matches(row, body)]
+    if body.values:
+        kept = await asyncio.gather(*(_values(call, row) for row in rows))
+        rows = [row for row, values in zip(rows, kept, strict=True) if contains(values, body.values)]
+    rows.sort(key=lambda row: _key(row, body.sort_by or SORT), reverse=body.sort_order != "asc")
+    return await _all(call, rows[body.offset : body.offset + body.limit], body.select), len(rows)
+
+
+async def _all(call: Caller, rows: Sequence[ThreadRow], select: Sequence[str] | None) -> list[Thread]:
+    return list(await asyncio.gather(*(shown(call, row, select) for row in rows)))
+
+
+async def _values(call: Caller, row: ThreadRow) -> Any:
+    served = await graph_of(call, row)
+    return wire.loads(wire.dumps(await served.values(row.thread))) if served else None
+
+
+def _matches(row: ThreadRow, body: ThreadSearch) -> bool:
+    if body.metadata and not contains(wire.loads(row.doc)["metadata"], body.metadata):
+        return False
+    return body.status in {None, _status(row)}
+
+
+def _status(row: ThreadRow) -> str:
+    return "busy" if row.queue else str(wire.loads(row.rest).get("status", "idle"))
+
+
+def _key(row: ThreadRow, by: str) -> str:
+    doc, rest = wire.loads(row.doc), wire.loads(row.rest)
+    made: dict[str, str] = {
+        "thread_id": row.thread.name,
+        "status": _status(row),
+        "created_at": doc["created_at"],
+        "updated_at": max(doc["updated_at"], rest.get("at", "")),
+        "state_updated_at": rest.get("at", doc["updated_at"]),
+    }
+    return made[by]
+
+
+def contains(whole: Any, part: Any) -> bool:
+    """Whether a JSON value holds another: each key of a mapping, each item of a list, or the same value."""
+    if isinstance(part, Mapping):
+        return isinstance(whole, Mapping) and all(key in whole and contains(whole[key], part[key]) for key in part)
+    if isinstance(part, list):
+        return isinstance(whole, list) and all(any(contains(one, item) for one in whole) for item in part)
+    return bool(whole == part)

@@ -1,0 +1,83 @@
+"""Values as the wire has them: JSON, with what LangGraph's state and events hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from langgraph.types import Interrupt
+from pydantic import BaseModel
+
+
+def dumps(value: object) -> bytes:
+    """JSON in one line. Numbers that JSON has not got become null; keys that are no text become text."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain, allow_nan=False)
+    except (TypeError, ValueError):
+        text = json.dumps(_clean(value, 0), ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="replace")
+
+
+def loads(data: bytes) -> Any:
+    """The value of JSON; an empty text is an empty mapping."""
+    return json.loads(data) if data else {}
+
+
+def now() -> str:
+    """This moment, as the API writes it."""
+    return datetime.now(UTC).isoformat()
+
+
+def at(milliseconds: int) -> str:
+    """A moment in milliseconds since 1970, as the API writes it."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
+
+
+def _plain(value: object) -> Any:
+    """What JSON has not got, as something that it has: the first row whose kind it is, else a text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, (type, Interrupt)):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return next((shape(value) for kinds, shape in _SHAPES if isinstance(value, kinds)), str(value))
+
+
+DEEPEST = 64
+
+
+def _clean(value: object, depth: int) -> Any:
+    """What JSON could not write, made writable."""
+    if depth > DEEPEST:
+        return str(value)[:200]
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124 - NaN is not itself
+    if isinstance(value, Mapping):
+        return {str(key): _clean(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(item, depth + 1) for item in value]
+    return _clean(_plain(value), depth + 1)
+
+
+def interrupt(found: Interrupt) -> dict[str, Any]:
+    """An interrupt, as events have it."""
+    schema = getattr(found, "response_schema", None)
+    return {"value": found.value, "id": found.id, "response_schema": cast("Any", schema)}
+
+
+def error(problem: BaseException) -> dict[str, str]:
+    """An error, as events and answers have it."""
+    return {"error": type(problem).__name__, "message": str(problem)}
+
+
+_SHAPES: list[tuple[Any, Callable[[Any], Any]]] = [
+    (BaseModel, lambda value: value.model_dump()),
+    (Interrupt, interrupt),
+    (BaseException, error),
+    (Mapping, dict),
+    ((bytes, bytearray), str),
+    ((set, frozenset, Sequence), list),
+    (datetime, datetime.isoformat),
+]

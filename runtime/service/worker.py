@@ -1,0 +1,189 @@
+"""Executes one run: drives its graph, writes its events as they come, and ends it once, under the turn's token."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from langgraph.errors import GraphDrained
+from langgraph.runtime import RunControl
+
+from satchel.memory.errors import LeaseLost, StoreError
+from satchel.runtime.service import wire
+from satchel.runtime.service.dispatcher import LEASE
+from satchel.runtime.service.outbox import Outbox
+from satchel.runtime.service.served import Job, Rest
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from satchel.memory.runs import Drop, Runs, Turn
+    from satchel.runtime.service.metrics import Metrics
+    from satchel.runtime.service.served import Served
+
+BEATS = 5
+"""Signs of life within one lease."""
+
+ATTEMPTS = 10
+"""Times that a run is begun; one that kills its process each time ends as an error."""
+
+GRACE = 5.0
+"""Seconds that a run has to come to a crash point when the process is told to end; then it is cut off."""
+
+KEEP, KEEP_RESUMABLE = 60.0, 600.0
+"""Seconds that events stay after the end of their run."""
+
+log = logging.getLogger("satchel.service")
+
+MESSAGES = {
+    "interrupt": {"error": "UserInterrupt", "message": "the run was interrupted by a request"},
+    "rollback": {"error": "UserRollback", "message": "the run was rolled back by a request"},
+}
+
+
+class Worker:
+    """Executes turns. `find` gives what serves a graph of a tenant."""
+
+    def __init__(self, runs: Runs, find: Callable[[str, str], Awaitable[Served]], metrics: Metrics) -> None:
+        self._runs = runs
+        self._find = find
+        self._metrics = metrics
+        self._going: dict[str, tuple[asyncio.Task[None], RunControl, asyncio.Event]] = {}
+        self._why: dict[str, str] = {}
+
+    def look(self, run: str) -> None:
+        """Let a run that is executed here ask at once whether it should stop."""
+        if run in self._going:
+            self._going[run][2].set()
+
+    async def drain(self) -> None:
+        """Bring all runs to a crash point and give their turns back, unfinished."""
+        going = dict(self._going)
+        for _, control, _ in going.values():
+            control.request_drain()
+        tasks = [task for task, _, _ in going.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=GRACE)
+        for run, (task, _, _) in going.items():
+            if not task.done():
+                self._stop(run, "drain")
+
+    async def execute(self, turn: Turn) -> None:
+        """Execute a turn to its end; whatever happens, the run has an end, or waits to be executed again."""
+        control, bell = RunControl(), asyncio.Event()
+        task = asyncio.create_task(self._work(turn, control), name=f"run {turn.run}")
+        self._going[turn.run] = (task, control, bell)
+        beat = asyncio.create_task(self._beat(turn, bell))
+        try:
+            await asyncio.wait([task])
+            if not task.cancelled() and (problem := task.exception()):
+                raise problem
+        except LeaseLost:
+            log.warning("run %s was taken over by another executor; what this one wrote since was refused", turn.run)
+        except StoreError:
+            log.warning("run %s could not be ended, since the store fails; it will be executed again", turn.run)
+        finally:
+            beat.cancel()
+            del self._going[turn.run]
+            self._why.pop(turn.run, None)
+
+    async def _beat(self, turn: Turn, bell: asyncio.Event) -> None:
+        if turn.cancel:
+            self._stop(turn.run, turn.cancel)
+            return
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEASE / BEATS):
+                    await bell.wait()
+            bell.clear()
+            try:
+                if action := await self._runs.renew(turn, ttl=LEASE):
+                    self._stop(turn.run, action)
+            except LeaseLost:
+                self._stop(turn.run, "lost")
+                return
+            except StoreError:
+                continue  # the next beat may reach it; if the turn is lost meanwhile, the store refuses our writes
+
+    def _stop(self, run: str, why: str) -> None:
+        if run in self._going and run not in self._why:
+            self._why[run] = why
+            self._going[run][0].cancel()
+
+    async def _work(self, turn: Turn, control: RunControl) -> None:
+        row = await self._runs.run(turn.thread, turn.run)
+        if row is None:  # deleted while it waited
+            return
+        asked = wire.loads(row.doc)
+        began = time.monotonic()
+        served = await self._find(turn.thread.tenant, asked["graph_id"])
+        outbox = Outbox(self._runs, turn, last_values=bool(asked.get("wait")))
+        status, error = "success", None
+        self._metrics.begun()
+        try:
+            job = Job(turn.thread, turn.run, turn.attempt, asked, _modes(asked), turn.token, control)
+            await self._drive(job, served, outbox)
+        except (asyncio.CancelledError, GraphDrained) as cut:
+            why = "drain" if isinstance(cut, GraphDrained) else self._why.get(turn.run, "drain")
+            status, error = "interrupted", MESSAGES.get(why)
+            if error is None:
+                await self._hand_back(turn, outbox, why)
+                return
+            if why == "rollback":
+                await served.undo(turn.thread, turn.run)
+                status = "rollback"
+        except (LeaseLost, StoreError):
+            raise
+        except Exception as problem:  # noqa: BLE001 - whatever a graph raises is how its run ended
+            status, error = "error", wire.error(problem)
+            log.info("run %s failed: %s", turn.run, type(problem).__name__)
+            await outbox.add("error", error)
+        finally:
+            self._metrics.ended(status, time.monotonic() - began)
+        await outbox.flush()
+        await self._finish(turn, asked, served, status, error)
+
+    async def _drive(self, job: Job, served: Served, outbox: Outbox) -> None:
+        if job.attempt > ATTEMPTS:
+            raise RuntimeError(f"the run was begun {ATTEMPTS} times and never came to an end")
+        await outbox.add("metadata", {"run_id": job.run, "attempt": job.attempt})
+        async with aclosing(served.stream(job)) as parts:  # type: ignore[type-var]  # it is a generator
+            async for part in parts:
+                await outbox.add(part.name, part.data)
+
+    async def _hand_back(self, turn: Turn, outbox: Outbox, why: str) -> None:
+        if why == "lost":
+            return
+        await outbox.flush()
+        await self._runs.release(turn)
+
+    async def _finish(
+        self, turn: Turn, asked: dict[str, Any], served: Served, status: str, error: dict[str, str] | None
+    ) -> None:
+        drop: Drop = "run" if status == "rollback" else ""
+        if asked.get("temporary"):
+            drop = "thread"
+            await served.delete(turn.thread)
+        rest = Rest() if drop == "thread" else await served.rest(turn.thread)
+        await self._runs.finish(
+            turn,
+            status=status,
+            error=wire.dumps(error) if error else b"",
+            rest=rested(rest, error, failed=status == "error"),
+            drop=drop,
+            keep=KEEP_RESUMABLE if asked.get("stream_resumable") else KEEP,
+        )
+
+
+def rested(rest: Rest, error: dict[str, str] | None = None, *, failed: bool = False) -> bytes:
+    """How a thread stands, as it is kept."""
+    status = "error" if failed else rest.status
+    return wire.dumps({"status": status, "interrupts": rest.interrupts, "error": error, "at": wire.now()})
+
+
+def _modes(asked: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(asked.get("stream_mode") or ["values"])

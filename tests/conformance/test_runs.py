@@ -1,0 +1,137 @@
+"""What every backend of `Runs` must do: order, one executor, one end, events in order for readers at any pace."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from satchel.memory.errors import LeaseLost
+from satchel.memory.open import runs_of
+from satchel.memory.runs import END, START, NoTurn, Turn
+from satchel.memory.store import Store, ThreadId
+from satchel.memory.streams import BUFFER, Streams
+from tests.stores import BACKENDS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from satchel.memory.runs import Runs, Strategy
+
+pytestmark = pytest.mark.parametrize("store", BACKENDS, indirect=True)
+
+THREAD = ThreadId("t", "a")
+
+
+@pytest.fixture
+def runs(store: Store) -> Runs:
+    return runs_of(store)
+
+
+async def admit(runs: Runs, *names: str, strategy: Strategy = "enqueue", due: int = 0) -> list[str]:
+    return [(await runs.admit(THREAD, n, b"{}", strategy=strategy, due=due, make=b"{}", limit=3)).how for n in names]
+
+
+async def claimed(runs: Runs, ttl: float = 10) -> Turn:
+    turn = await runs.claim(THREAD, ttl=ttl)
+    assert isinstance(turn, Turn)
+    return turn
+
+
+async def end(runs: Runs, turn: Turn, status: str = "success") -> None:
+    await runs.finish(turn, status=status, error=b"", rest=b"{}", drop="", keep=60)
+
+
+@pytest.fixture(autouse=True)
+async def clean(runs: Runs) -> AsyncIterator[None]:
+    yield
+    await runs.delete(THREAD)
+    await runs.aclose()
+
+
+async def test_runs_are_executed_in_the_order_in_which_they_were_accepted(runs: Runs) -> None:
+    assert await admit(runs, "r1", "r2", "r1", "r3", "r4") == ["ok", "ok", "ok", "ok", "full"]
+    assert await admit(runs, "r5", strategy="reject") == ["busy"]
+    for name in ("r1", "r2", "r3"):
+        turn = await claimed(runs)
+        assert turn.run == name
+        held = await runs.claim(THREAD, ttl=10)
+        assert isinstance(held, NoTurn)
+        assert held.held
+        await end(runs, turn)
+    assert await runs.claim(THREAD, ttl=10) == NoTurn(held=False, seconds=None)
+    assert [row.status for row in await runs.runs(THREAD)] == ["success"] * 3
+
+
+async def test_a_run_that_was_begun_is_first_again(runs: Runs) -> None:
+    await admit(runs, "late", due=1 << 45)
+    await admit(runs, "r1", "r2")
+    turn = await claimed(runs)
+    await runs.release(turn)
+    again = await claimed(runs)
+    assert (again.run, again.attempt) == ("r1", 2)
+
+
+async def test_what_an_executor_writes_after_another_took_over_is_refused(runs: Runs) -> None:
+    await admit(runs, "r1")
+    old = await claimed(runs, ttl=0.01)
+    await asyncio.sleep(0.02)  # the lease runs out by the server's clock
+    new = await claimed(runs)
+    assert new.run == old.run
+    for write in (runs.append(old, [("a", b"1")]), end(runs, old), runs.renew(old, ttl=1)):
+        with pytest.raises(LeaseLost):
+            await write
+    await runs.append(new, [("b", b"2")])
+    await end(runs, new)
+    assert [event.name for event in await runs.page(THREAD, "r1", START, 10)] == ["b", END]
+
+
+async def test_a_run_is_stopped_before_it_begins_or_told_to_stop(runs: Runs) -> None:
+    await admit(runs, "r1", "r2")
+    turn = await claimed(runs)
+    assert await runs.cancel(THREAD, "r1", "interrupt", keep=60) == "asked"
+    assert await runs.renew(turn, ttl=10) == "interrupt"
+    assert await runs.cancel(THREAD, "r2", "rollback", keep=60) == "stopped"
+    assert await runs.run(THREAD, "r2") is None
+    await end(runs, turn, "interrupted")
+    assert await runs.cancel(THREAD, "r1", "interrupt", keep=60) == "ended"
+    assert await runs.cancel(THREAD, "r9", "interrupt", keep=60) == "absent"
+
+
+async def test_readers_at_any_pace_get_each_event_once_in_order(runs: Runs) -> None:
+    await admit(runs, "r1")
+    turn = await claimed(runs)
+    streams = Streams(runs)
+    quick, slow = (streams.follow(THREAD, "r1", START) for _ in range(2))
+
+    async def read_all() -> list[str]:
+        found: list[str] = []
+        while not found or found[-1] != END:
+            found += [event.name for event in await quick.next(5)]
+        return found
+
+    assert await slow.next(0) == []
+    reading = asyncio.create_task(read_all())
+    names = [f"e{n}" for n in range(3 * BUFFER)]
+    for first in range(0, len(names), 50):
+        await runs.append(turn, [(name, b"{}") for name in names[first : first + 50]])
+    await end(runs, turn)
+    assert await reading == [*names, END]
+    late: list[str] = []
+    while not late or late[-1] != END:
+        late += [event.name for event in await slow.next(5)]
+    assert late == [*names, END]
+    await quick.aclose()
+    await slow.aclose()
+    await streams.aclose()
+
+
+async def test_a_thread_of_one_run_leaves_nothing_but_its_events(runs: Runs) -> None:
+    await admit(runs, "r1")
+    turn = await claimed(runs)
+    await runs.finish(turn, status="success", error=b"", rest=b"", drop="thread", keep=60)
+    assert await runs.row(THREAD) is None
+    assert await runs.listed(THREAD.tenant) == []
+    assert await runs.thread_of(THREAD.tenant, "r1") is None
+    assert [event.name for event in await runs.page(THREAD, "r1", START, 10)] == [END]
