@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def result(h: History, thread: str, entries: int, prompt_tokens: int, peak: int) -> RunResult:
-    """The result of the last run of a thread whose log has so many entries; the last and the largest prompt's tokens."""
+    """The result of a thread's last run; `prompt_tokens` of its last prompt and `peak` of its largest."""
     ended = h.ended or Ended(outcome="cancelled", detail="the run was stopped before it came to an outcome")
     state = RunState(
         entries, h.spent.steps, dict(h.spent.per_tool), h.folds, prompt_tokens, peak, h.context.past.digest.text,
