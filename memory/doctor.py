@@ -80,7 +80,7 @@ async def _served(store: ServerStore, url: str | None) -> list[Finding]:
         for name, told in (await _allowed(store, setting)).items():
             configs.setdefault(name, {}).update({_text(key): _text(value) for key, value in told.items()})
     for name, info in infos.items():
-        facts = Facts(info, configs[name])
+        facts = Facts(info, configs[name], guarded=url is None)
         findings += [_of(check(facts), name) for check in CHECKS]
     always = all(config.get("appendfsync") == "always" for config in configs.values())
     findings += await _written(store, always=always)

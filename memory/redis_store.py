@@ -15,7 +15,8 @@ from satchel.memory.redis_bases import BATCH, Base
 from satchel.memory.redis_client import Scripts
 from satchel.memory.redis_fields import ServerFields
 from satchel.memory.redis_retention import Retention
-from satchel.memory.sentences import behind, busy, lost, moved, older, unsettled
+from satchel.memory.sentences import behind, busy, lost, moved, older
+from satchel.memory.settling import settle, settle_here
 from satchel.memory.store import Head, Lease, ThreadId
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ CHUNK = 1_900
 
 EMPTY = 2
 """What a release answers that left no thread."""
-
-SETTLING = 4.0
-"""Seconds that the server's disk may take for the intent of a write; less than the time for an answer."""
 
 
 class ServerStore(Retention):
@@ -112,21 +110,10 @@ class ServerStore(Retention):
         return length
 
     async def settle(self, lease: Lease) -> bool:
-        """Wait for the server's disk with WAITAOF, on the connection of a write that comes after all others."""
-        key = keys(lease.thread)[0]
-        with self._errors():
-            held, synced = await self.connection.together(
-                key, ("EVAL", scripts.SETTLE, 1, key, lease.token), ("WAITAOF", 1, 0, _ms(SETTLING))
-            )
-            if isinstance(held, Exception):
-                raise held
-        if not held:
-            raise LeaseLost(lost(lease.thread))
-        if isinstance(synced, Exception):
-            return False  # it knows no WAITAOF, keeps no append-only file, or does not allow it
-        if not synced[0]:
-            raise StoreUnsafe(unsettled(self.url, SETTLING))
-        return True
+        """Wait for the disk: ours, if the server is embedded, else the server's."""
+        if self._server is None:
+            return await settle(self.connection, lease)
+        return await settle_here(self.connection, self._server, lease)
 
     async def head(self, thread: ThreadId) -> Head | None:
         """The end of the thread's log, or None."""

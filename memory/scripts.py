@@ -91,7 +91,8 @@ return {'ok', n}
 
 SETTLE = """
 -- KEYS log    ARGV token
--- The write is what the connection's WAITAOF then waits for, whichever connection the writes before it came on.
+-- The write is what the connection's WAITAOF then waits for, whichever connection the writes before it came on, and
+-- what a server refuses that could not write what came before.
 if redis.call('HGET', KEYS[1], 't') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 't', ARGV[1])
 return 1

@@ -49,6 +49,11 @@ def serving(backend: str, home: Path) -> Iterator[EmbeddedServer | None]:
         server.release()
 
 
+def again(server: EmbeddedServer) -> EmbeddedServer | None:
+    """A hold of its own on an embedded server, for a store to let go of; None for what stands elsewhere."""
+    return _attach(server.home, None) if hasattr(server, "home") else None
+
+
 def raw(url: str) -> Any:
     """A client of its own for what stands at an address."""
     if "+cluster" in url:

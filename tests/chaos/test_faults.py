@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from satchel.memory import redis_store
+from satchel.memory import topologies
 from satchel.memory.embedded import attach
 from satchel.memory.errors import StoreError, StoreUnreachable, StoreUnsafe
 from satchel.memory.log import read_log
@@ -98,7 +98,8 @@ async def test_a_server_that_says_nothing_stops_the_run_in_time_and_then_it_resu
 ) -> None:
     """By default with a hundredth of the users' patience; with `CHAOS=whole` with all of it."""
     timeout = topologies.TIMEOUT if WHOLE else topologies.TIMEOUT / 100
-    monkeypatch.setattr(redis_store, "TIMEOUT", timeout)
+    times = dict.fromkeys(topologies.TIMES, timeout)
+    monkeypatch.setattr(topologies, "POOL", {**topologies.POOL, "timeout": 4 * timeout, **times})
     store = ServerStore(f"unix://{tmp_path}/wire.sock")
     silent, speaking = (lambda: setattr(proxy, "silent", True)), (lambda: setattr(proxy, "silent", False))
     error, seconds = await disturbed(store, tree, silent, speaking)

@@ -10,7 +10,7 @@ import pytest
 from satchel.memory.memory_store import MemoryStore
 from satchel.memory.redis_store import ServerStore
 from tests.leaks import leaked
-from tests.stores import serving
+from tests.stores import again, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -47,7 +47,7 @@ async def no_key_is_left() -> AsyncIterator[None]:
 @pytest.fixture
 async def store(request: pytest.FixtureRequest, server: Callable[[str], EmbeddedServer | None]) -> AsyncIterator[Store]:
     at = server(request.param)
-    made: Store = MemoryStore() if at is None else ServerStore(at.url)
+    made: Store = MemoryStore() if at is None else ServerStore(at.url, server=again(at))
     yield made
     if isinstance(made, MemoryStore):
         for thread in {*made._threads, *made.fields._threads}:

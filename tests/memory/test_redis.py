@@ -87,7 +87,8 @@ async def test_a_server_that_loads_its_data_is_waited_for_beyond_the_retries(tmp
             if told[0] == b"HELLO":
                 writer.write(b"%1\r\n+proto\r\n:3\r\n")
             elif told[0] == b"HMGET":
-                writer.write(f"-{loading.pop()}\r\n".encode() if loading else b"*2\r\n+1\r\n+0\r\n")
+                head = b"".join(b"+1\r\n" if name == b"n" else b"_\r\n" for name in told[2:])  # one entry, no more
+                writer.write(f"-{loading.pop()}\r\n".encode() if loading else b"*%d\r\n%b" % (words - 2, head))
             else:
                 writer.write(b"+OK\r\n")
         writer.close()
