@@ -80,7 +80,7 @@ def sync(home: Path, seen: dict[str, tuple[int, int]] | None = None) -> dict[str
     except FileNotFoundError:
         return now  # the server has not begun yet
     try:
-        for name in os.listdir(folder):
+        for name in os.listdir(folder):  # noqa: PTH208 - by its descriptor
             with suppress(FileNotFoundError):  # what a rewrite has replaced since
                 found = os.stat(name, dir_fd=folder)
                 now[name] = found.st_ino, found.st_size

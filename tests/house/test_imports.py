@@ -29,7 +29,7 @@ SAVER = {
 """LangGraph's checkpointer: one library's port, in small rooms side by side."""
 
 ROOMS = {
-    "redis": {"satchel.memory.connection", "satchel.memory.topologies"},
+    "redis": {"satchel.memory.connection", "satchel.memory.patience", "satchel.memory.topologies"},
     "msgpack": {"satchel.memory.codec"},
     "tiktoken": {"satchel.runtime.context.tokens"},
     "langgraph": {

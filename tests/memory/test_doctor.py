@@ -86,8 +86,13 @@ async def test_the_weaker_promise_is_stated_and_a_slow_disk_is_seen(url: str) ->
         assert {one.subject: one.state for one in await examine(url)}["eviction"] == "unfit"
 
 
-async def test_the_examination_leaves_nothing_behind(url: str) -> None:
-    await examine(url)
+async def test_the_examination_leaves_nothing_behind_where_the_disk_does_not_take_it_in_time_either(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embedded server, looked at as if it were another: nobody tells it when its file is on the disk."""
+    monkeypatch.setattr("satchel.memory.settling.PATIENCE", 0.2)
+    found = {one.subject: one.state for one in await examine(url)}
+    assert (found["fsync"], found["lease"], found["intents"]) == ("warning", "ok", "unfit")
     async with Redis.from_url(url) as raw:
         assert await raw.keys() == []
 

@@ -30,11 +30,11 @@ from satchel.memory.errors import (
     ThreadBusy,
 )
 from satchel.memory.log import read_log
+from satchel.memory.patience import RETRIES
 from satchel.memory.records import Said
 from satchel.memory.redis_errors import public, translate
 from satchel.memory.redis_store import ServerStore
 from satchel.memory.store import Head
-from satchel.memory.topologies import RETRIES
 from tests.wire import wire
 
 if TYPE_CHECKING:
