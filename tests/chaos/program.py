@@ -76,11 +76,9 @@ class Mortal(ServerStore):
     async def acquire(self, thread: ThreadId, *, ttl: float) -> Lease:
         return await super().acquire(thread, ttl=self.ttl or ttl)
 
-    async def append(
-        self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes], mark: int | None = None
-    ) -> int:
+    async def append(self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes]) -> int:
         self.trail.point(f"before append {op}")
-        length = await super().append(lease, op=op, expected=expected, entries=entries, mark=mark)
+        length = await super().append(lease, op=op, expected=expected, entries=entries)
         self.trail.note("commit", op=op, seq=expected, sha=[sha256(entry).hexdigest() for entry in entries])
         self.trail.point(f"after append {op}")
         return length

@@ -29,11 +29,11 @@ servers = pytest.mark.parametrize("store", SERVERS, indirect=True)
 ONE, TWO, THREE, FOUR = (ThreadId(name) for name in ("one", "two", "three", "four"))
 
 
-async def grow(store: Store, thread: ThreadId, entries: Iterable[bytes], mark: int | None = None) -> None:
+async def grow(store: Store, thread: ThreadId, entries: Iterable[bytes]) -> None:
     lease = await store.acquire(thread, ttl=10)
     head = await store.head(thread)
     length = head.length if head else 0
-    await store.append(lease, op=f"op{length}", expected=length, entries=list(entries), mark=mark)
+    await store.append(lease, op=f"op{length}", expected=length, entries=list(entries))
     await store.release(lease)
 
 
@@ -58,7 +58,7 @@ def words(name: str, count: int, size: int = 1) -> list[bytes]:
 
 @every
 async def test_a_fork_begins_as_its_source_and_goes_its_own_way(store: Store) -> None:
-    await grow(store, ONE, words("a", 5), mark=2)
+    await grow(store, ONE, words("a", 5))
     await store.fork(ONE, TWO, 3)
     await grow(store, TWO, [b"mine"])
     await grow(store, ONE, [b"theirs"])
@@ -68,10 +68,8 @@ async def test_a_fork_begins_as_its_source_and_goes_its_own_way(store: Store) ->
     assert await store.read(TWO, 3) == [b"mine"]
     head = await store.head(TWO)
     assert head is not None
-    assert (head.length, head.mark) == (4, 2)
+    assert head.length == 4
     assert await store.threads() == [ONE, TWO]
-    await store.fork(ONE, THREE, 2)
-    assert (await store.head(THREE)).mark == 0  # type: ignore[union-attr]  # it is there; its source's mark lies beyond it
 
 
 @every
@@ -466,7 +464,7 @@ async def test_a_new_thread_needs_an_entry_and_a_free_name(store: Store) -> None
 
     with pytest.raises(ConfigError, match="no entries"):
         await store.create(ONE, entries())
-    assert await store.create(ONE, entries(b"a", b"b"), mark=1) == 2
+    assert await store.create(ONE, entries(b"a", b"b")) == 2
     with pytest.raises(ThreadExists):
         await store.create(ONE, entries(b"c"))
     assert await store.read(ONE) == [b"a", b"b"]

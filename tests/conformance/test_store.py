@@ -43,8 +43,8 @@ async def test_what_is_appended_can_be_read(store: Store) -> None:
     lease = await store.acquire(THREAD, ttl=10)
     assert await store.head(THREAD) is None
     assert await store.append(lease, op="a", expected=0, entries=[b"0", b"1"]) == 2
-    assert await store.append(lease, op="b", expected=2, entries=[b"2"], mark=1) == 3
-    assert await store.head(THREAD) == Head(3, 1)
+    assert await store.append(lease, op="b", expected=2, entries=[b"2"]) == 3
+    assert await store.head(THREAD) == Head(3)
     assert await store.read(THREAD) == [b"0", b"1", b"2"]
     assert await store.read(THREAD, 1, 2) == [b"1"]
     assert await store.read(THREAD, 2) == [b"2"]
@@ -78,11 +78,11 @@ async def test_an_append_of_thousands_of_entries_is_one_step(store: Store) -> No
     entries = [b"%d" % n for n in range(5_000)]
     await store.append(lease, op="a", expected=0, entries=[b"first"])
     for _ in range(2):
-        assert await store.append(lease, op="many", expected=1, entries=entries, mark=7) == 5_001
+        assert await store.append(lease, op="many", expected=1, entries=entries) == 5_001
     with pytest.raises(LeaseLost):
         await store.append(lease, op="late", expected=1, entries=entries)
     assert await store.read(THREAD, 1) == entries
-    assert await store.head(THREAD) == Head(5_001, 7)
+    assert await store.head(THREAD) == Head(5_001)
     await store.release(lease)
 
 

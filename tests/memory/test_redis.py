@@ -95,7 +95,7 @@ async def test_a_server_that_loads_its_data_is_waited_for_beyond_the_retries(tmp
 
     async with await asyncio.start_unix_server(serve, tmp_path / "s.sock") as server:
         store = ServerStore(f"unix://{tmp_path}/s.sock")
-        assert await store.head(THREAD) == Head(1, 0)
+        assert await store.head(THREAD) == Head(1)
         assert not loading
         await store.aclose()
         server.close()
