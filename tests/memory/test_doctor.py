@@ -12,6 +12,7 @@ from satchel.memory.doctor import examine
 from satchel.memory.embedded import attach
 from satchel.memory.errors import ConfigError
 from satchel.memory.health import CHECKS, Facts
+from tests.leaks import leaked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,6 +32,7 @@ WELL = {
 async def url(tmp_path: Path) -> AsyncIterator[str]:
     server = await attach(tmp_path / "home")
     yield server.url
+    assert await leaked(server.url) == []
     server.release()
 
 

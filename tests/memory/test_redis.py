@@ -35,6 +35,7 @@ from satchel.memory.records import Said
 from satchel.memory.redis_errors import public, translate
 from satchel.memory.redis_store import ServerStore
 from satchel.memory.store import Head
+from tests.leaks import leaked
 from tests.wire import wire
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ THREAD = ThreadId("t")
 async def url(tmp_path: Path) -> AsyncIterator[str]:
     server = await attach(tmp_path / "home")
     yield server.url
+    assert await leaked(server.url) == []
     server.release()
 
 
