@@ -107,8 +107,8 @@ async def run(job: dict[str, Any]) -> None:
     """Do the job, and note how it ended."""
     trail = Trail(job)
     try:
-        server = None if job.get("url") else await attach(Path(job["home"]))
-        store = Mortal(job.get("url") or server.url, server=server)  # type: ignore[union-attr]  # one of the two is there
+        server = await attach(Path(job["home"]))
+        store = Mortal(job.get("url") or server.url, server=server)
         store.trail, store.ttl = trail, job.get("ttl")
         try:
             await drive(job, trail, store)
