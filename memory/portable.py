@@ -81,7 +81,7 @@ def read_about(file: BinaryIO) -> About:
             field(frame)
             fields += 1
     check(bool(entries or fields), frame, "neither an entry nor a field")
-    return About(header["thread"], header["expire"], entries, fields, frame.body)
+    return About(header["thread"], header.get("expire"), entries, fields, frame.body)
 
 
 async def import_thread(store: Store, file: BinaryIO, name: str | None = None, *, tenant: str = "default") -> ThreadId:

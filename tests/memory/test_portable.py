@@ -106,6 +106,7 @@ OPENED = ("E", encode(Opened(salt="00"), "open"))
         ([("H", pack([1])), OPENED], "names no format"),
         ([("H", pack({**HEADER, "thread": ""})), OPENED], "without a thread"),
         ([("H", pack({**HEADER, "thread": 3})), OPENED], "without a thread"),
+        ([("H", pack({"format": 1, "thread": "t"}))], "neither an entry nor a field"),
         ([("H", pack({**HEADER, "expire": -1})), OPENED], "bad header"),
         ([("H", b"junk"), OPENED], "the header is damaged"),
         ([("H", pack(HEADER)), ("E", encode(Said(text="x")))], "entry 0 is a Said"),
