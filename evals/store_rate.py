@@ -91,7 +91,7 @@ async def _ways(writers: int) -> AsyncIterator[dict[str, Callable[[int], Awaitab
             logs = [keys(lease.thread)[0] for lease in held]
 
             def write(writer: int, n: int, entry: bytes) -> Awaitable[Any]:
-                args: list[Any] = [held[writer].token, f"op {n}", "", n, "", entry]
+                args: list[Any] = [held[writer].token, f"op {n}", "", n, entry]
                 done: Awaitable[Any] = redis.evalsha(script, 1, logs[writer], *args)
                 return done
 

@@ -1,8 +1,8 @@
 """The embedded server: one Valkey or Redis process for each data directory, shared by its clients.
 
 It starts with the first client and ends a second after the last one, however those end (`guard.py` says how).
-Every acknowledged write survives the death of any process; a power cut may lose the last one to two seconds
-(`appendfsync everysec`). The directory must be on a local disk: file locks over NFS are not relied on.
+Every acknowledged write survives the death of any process; a power cut may lose the last one to two seconds, since
+the guard syncs once a second. The directory must be on a local disk: file locks over NFS are not relied on.
 On Linux the server also ends when its guard is killed; macOS has no such signal, and there the next attach ends it.
 """
 
@@ -48,9 +48,17 @@ _PAUSE = 0.005
 class EmbeddedServer:
     """A client's hold on the server of a data directory, at `url`, until `release` or the end of the process."""
 
-    def __init__(self, url: str, held: int) -> None:
+    def __init__(self, url: str, home: Path, held: int) -> None:
         self.url = url
+        self.home = home
         self._held: int | None = held
+
+    async def settle(self) -> None:
+        """Return once all that the server has answered is on the disk; it has written it to its files by then.
+
+        Raises `OSError` if the disk fails.
+        """
+        await asyncio.to_thread(guard.sync, self.home)
 
     def release(self) -> None:
         """Let go of the server; it ends when nobody holds it. Letting go twice does nothing."""
@@ -87,7 +95,7 @@ def _attach(home: Path, binary: Path | None) -> EmbeddedServer:
         ) from error
     try:
         with _starting(home):
-            return EmbeddedServer(f"unix://{quote(str(_ready(home.resolve(), binary)))}", held)
+            return EmbeddedServer(f"unix://{quote(str(_ready(home.resolve(), binary)))}", home.resolve(), held)
     except (OSError, subprocess.SubprocessError) as error:
         os.close(held)
         raise StoreUnreachable(f"no server could be started in {home}: {error}; see {home / 'server.log'}") from error
@@ -159,7 +167,7 @@ def _arguments(home: Path, socket: Path) -> list[str]:
         "dir": str(home),
         "daemonize": "no",
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        "appendfsync": "no",  # the guard's work
         "aof-use-rdb-preamble": "no",
         "save": "",
         "maxmemory-policy": "noeviction",

@@ -31,10 +31,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """INFO of one server, and its CONFIG as far as the user may read it."""
+    """INFO of one server, its CONFIG as far as the user may read it, and whether a guard of ours syncs its files."""
 
     info: Mapping[str, Any]
     config: Mapping[str, str]
+    guarded: bool = False
 
 
 def server(facts: Facts) -> Finding:
@@ -92,8 +93,11 @@ def fsync(facts: Facts) -> Finding:
         return Finding("fsync", "ok", "does not say how soon its file is on the disk", means, todo)
     if policy == "always":
         return Finding("fsync", "ok", "flushes each write (appendfsync always)", "a power cut loses nothing")
+    means = "a power cut loses at most the last two seconds"
+    if facts.guarded:
+        return Finding("fsync", "ok", f"is flushed each second by its guard (appendfsync {policy})", means)
     if policy == "everysec":
-        means = "a power cut loses at most the last two seconds"
+        means += "; if the server is killed while its disk is slow, they are lost, too"
         return Finding("fsync", "ok", "flushes each second (appendfsync everysec)", means)
     means = "a power cut may lose half a minute or more"
     todo = "set appendfsync everysec or always"

@@ -24,7 +24,6 @@ class _Thread:
     token: str = ""
     until: float = 0.0
     op: str = ""
-    mark: int = 0
     entries: list[bytes] = field(default_factory=list)
     cursor: dict[str, bytes] = field(default_factory=dict)
     shared: int = 0
@@ -70,9 +69,7 @@ class MemoryStore:
             if not kept.entries and not kept.cursor:
                 del self._threads[lease.thread]
 
-    async def append(
-        self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes], mark: int | None = None
-    ) -> int:
+    async def append(self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes]) -> int:
         """Append entries in one step and return the new length."""
         kept = self._held(lease)
         if kept.entries and kept.op == op:
@@ -81,7 +78,6 @@ class MemoryStore:
             raise LeaseLost(moved(lease.thread, len(kept.entries), expected))
         kept.entries += entries
         kept.op = op
-        kept.mark = kept.mark if mark is None else mark
         kept.at = self._clock()
         return len(kept.entries)
 
@@ -93,7 +89,7 @@ class MemoryStore:
     async def head(self, thread: ThreadId) -> Head | None:
         """The end of the thread's log, or None."""
         kept = self._kept(thread)
-        return Head(len(kept.entries), kept.mark, kept.at, kept.expire, kept.lineage) if kept else None
+        return Head(len(kept.entries), kept.at, kept.expire, kept.lineage) if kept else None
 
     async def read(self, thread: ThreadId, start: int = 0, stop: int | None = None) -> list[bytes]:
         """Entries `start` to `stop`."""
@@ -132,18 +128,18 @@ class MemoryStore:
             raise ConfigError(too_long(source, length, len(kept.entries)))
         await self._new(target)
         self._threads[target] = _Thread(
-            entries=kept.entries[:length], mark=kept.mark if kept.mark < length else 0, shared=length,
+            entries=kept.entries[:length], shared=length,
             lineage=lineage, at=self._clock(), expire=kept.expire,
         )  # fmt: skip
 
-    async def create(self, thread: ThreadId, entries: AsyncIterable[bytes], *, mark: int = 0) -> int:
+    async def create(self, thread: ThreadId, entries: AsyncIterable[bytes]) -> int:
         """Make a thread of these entries, seen once the last one is there."""
         await self._new(thread)
         made = [entry async for entry in entries]
         if not made:
             raise ConfigError(hollow(thread))
         await self._new(thread)  # while the entries came, somebody may have begun it
-        self._threads[thread] = _Thread(entries=made, mark=mark, at=self._clock())
+        self._threads[thread] = _Thread(entries=made, at=self._clock())
         return len(made)
 
     async def keep(self, thread: ThreadId, seconds: float | None) -> None:

@@ -33,7 +33,6 @@ class About:
     """What a file says of its thread, and what was counted in it."""
 
     thread: str
-    mark: int
     expire: float | None
     entries: int
     fields: int
@@ -49,10 +48,10 @@ async def export_thread(store: Store, thread: ThreadId, file: BinaryIO) -> About
     names = sorted(await store.fields.names(thread), key=_heads_last)
     if head is None and not names:
         raise ThreadNotFound(absent(thread))
-    length, mark = (head.length, head.mark) if head else (0, 0)
+    length = head.length if head else 0
     expire = head.expire if head else None
     out = Writer(file)
-    out.frame("H", pack({"format": FORMAT, "thread": thread.name, "mark": mark, "expire": expire}))
+    out.frame("H", pack({"format": FORMAT, "thread": thread.name, "expire": expire}))
     for start in range(0, length, BATCH):
         for entry in await store.read(thread, start, min(start + BATCH, length)):
             refuse(entry, f"thread {thread.name!r}")
@@ -65,7 +64,7 @@ async def export_thread(store: Store, thread: ThreadId, file: BinaryIO) -> About
                 refuse(value, f"thread {thread.name!r}")
                 out.frame("F", named(name, value))
                 count += 1
-    return About(thread.name, mark, expire, length, count, out.end())
+    return About(thread.name, expire, length, count, out.end())
 
 
 def read_about(file: BinaryIO) -> About:
@@ -82,8 +81,7 @@ def read_about(file: BinaryIO) -> About:
             field(frame)
             fields += 1
     check(bool(entries or fields), frame, "neither an entry nor a field")
-    check(0 <= header["mark"] <= entries, frame, f"a mark of {header['mark']} in {entries} entries")
-    return About(header["thread"], header["mark"], header["expire"], entries, fields, frame.body)
+    return About(header["thread"], header.get("expire"), entries, fields, frame.body)
 
 
 async def import_thread(store: Store, file: BinaryIO, name: str | None = None, *, tenant: str = "default") -> ThreadId:
@@ -102,7 +100,7 @@ async def import_thread(store: Store, file: BinaryIO, name: str | None = None, *
         await _put_fields(store, thread, (frame for frame in frames(file) if frame.kind == "F"))
         file.seek(start)
     if about.entries:
-        await store.create(thread, _entries(file), mark=about.mark)
+        await store.create(thread, _entries(file))
         if about.expire is not None:
             await store.keep(thread, about.expire)
     return thread
@@ -143,9 +141,9 @@ def _header(frame: Frame) -> dict[str, Json]:
     given = value if isinstance(value, dict) else {}
     check(type(given.get("format")) is int, frame, "a header that names no format")
     check(given["format"] <= FORMAT, frame, f"format {given['format']}, which only a later version reads")
-    name, mark, expire = given.get("thread"), given.get("mark"), given.get("expire")
+    name, expire = given.get("thread"), given.get("expire")
     check(type(name) is str and 0 < len(name) <= LONGEST, frame, "a header without a thread")
-    check(type(mark) is int and (expire is None or (type(expire) in (int, float) and expire > 0)), frame, "bad header")
+    check(expire is None or (type(expire) in (int, float) and expire > 0), frame, "bad header")
     return given
 
 

@@ -89,8 +89,7 @@ class Retention:
             raise ThreadNotFound(absent(source))
         if not 0 < length <= head.length:
             raise ConfigError(too_long(source, length, head.length))
-        mark = head.mark if head.mark < length else 0
-        given = ["n", length, "m", mark, *(["l", lineage] if lineage else ())]
+        given = ["n", length, *(["l", lineage] if lineage else ())]
         async with self._new(target) as lease:
             with self._errors():
                 expire = await self._redis.hget(keys(source)[0], "x")
@@ -104,7 +103,7 @@ class Retention:
                         due_key(target.tenant), {listed(target): _ms(await self._clock()) + int(expire)}
                     )
 
-    async def create(self, thread: ThreadId, entries: AsyncIterable[bytes], *, mark: int = 0) -> int:
+    async def create(self, thread: ThreadId, entries: AsyncIterable[bytes]) -> int:
         """Make a thread of these entries, seen once the last one is there."""
         async with self._new(thread) as lease:
             length, batch = 0, []
@@ -118,7 +117,7 @@ class Retention:
             length += len(batch)
             if not length:
                 raise ConfigError(hollow(thread))
-            await self._become(lease, ["n", length, "m", mark])
+            await self._become(lease, ["n", length])
         return length
 
     async def keep(self, thread: ThreadId, seconds: float | None) -> None:
@@ -221,7 +220,7 @@ class Retention:
                 if owner == source:
                     raise ThreadNotFound(absent(source))
                 continue
-            new = Base.on(owner, length, known[2])
+            new = Base.on(owner, length, known[1])
             await self._write(lease, ["b", new.raw])
             if await self._bases.register(new, lease.thread):
                 return True

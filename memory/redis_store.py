@@ -15,7 +15,8 @@ from satchel.memory.redis_bases import BATCH, Base
 from satchel.memory.redis_client import Scripts
 from satchel.memory.redis_fields import ServerFields
 from satchel.memory.redis_retention import Retention
-from satchel.memory.sentences import behind, busy, lost, moved, older, unsettled
+from satchel.memory.sentences import behind, busy, lost, moved, older
+from satchel.memory.settling import settle, settle_here
 from satchel.memory.store import Head, Lease, ThreadId
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ CHUNK = 1_900
 
 EMPTY = 2
 """What a release answers that left no thread."""
-
-SETTLING = 4.0
-"""Seconds that the server's disk may take for the intent of a write; less than the time for an answer."""
 
 
 class ServerStore(Retention):
@@ -92,12 +90,10 @@ class ServerStore(Retention):
             if await self._release(keys(lease.thread)[:2], (lease.token,)) == EMPTY:
                 await _got(self._redis.srem(*member(lease.thread)))
 
-    async def append(
-        self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes], mark: int | None = None
-    ) -> int:
+    async def append(self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes]) -> int:
         """Append entries in one atomic step (one HSET; above `CHUNK` entries one transaction) and return the length."""
         key = keys(lease.thread)[:1]
-        parts = list(_parts(op, expected, entries, mark))
+        parts = list(_parts(op, expected, entries))
         with self._errors():
             if len(parts) == 1:
                 replies = [await self._append(key, (lease.token, *parts[0]))]
@@ -112,21 +108,10 @@ class ServerStore(Retention):
         return length
 
     async def settle(self, lease: Lease) -> bool:
-        """Wait for the server's disk with WAITAOF, on the connection of a write that comes after all others."""
-        key = keys(lease.thread)[0]
-        with self._errors():
-            held, synced = await self.connection.together(
-                key, ("EVAL", scripts.SETTLE, 1, key, lease.token), ("WAITAOF", 1, 0, _ms(SETTLING))
-            )
-            if isinstance(held, Exception):
-                raise held
-        if not held:
-            raise LeaseLost(lost(lease.thread))
-        if isinstance(synced, Exception):
-            return False  # it knows no WAITAOF, keeps no append-only file, or does not allow it
-        if not synced[0]:
-            raise StoreUnsafe(unsettled(self.url, SETTLING))
-        return True
+        """Wait for the disk: ours, if the server is embedded, else the server's."""
+        if self._server is None:
+            return await settle(self.connection, lease)
+        return await settle_here(self.connection, self._server, lease)
 
     async def head(self, thread: ThreadId) -> Head | None:
         """The end of the thread's log, or None."""
@@ -190,13 +175,13 @@ class ServerStore(Retention):
     async def _look(self, thread: ThreadId) -> tuple[Head | None, Base | None]:
         """The head of a thread that is there and whose time is not over, and its base."""
         with self._errors():
-            found = await _got(self._redis.hmget(keys(thread)[0], ["n", "m", "a", "x", "l", "b"]))
+            found = await _got(self._redis.hmget(keys(thread)[0], ["n", "a", "x", "l", "b"]))
             if found[0] is None:
                 return None, None
             head = _head(thread, found)
             if head.expire is not None and await self._passed(thread, head):
                 return None, None
-        return head, Base.of(thread, found[5])
+        return head, Base.of(thread, found[4])
 
     async def _index(self, thread: ThreadId) -> None:
         await _got(self._redis.sadd(*member(thread)))
@@ -207,14 +192,13 @@ async def _got(answer: Any) -> Any:
     return await answer
 
 
-def _parts(op: str, expected: int, entries: Sequence[bytes], mark: int | None) -> Iterator[tuple[Any, ...]]:
+def _parts(op: str, expected: int, entries: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
     """The arguments of the script calls that make up one append; only the last one bears the operation's own name."""
     before = ""
     for first in range(0, max(1, len(entries)), CHUNK):
         last = first + CHUNK >= len(entries)
         name = op if last else f"{op}\0{first}"
-        at = "" if mark is None or not last else mark
-        yield (name, before, expected + first, at, *entries[first : first + CHUNK])
+        yield (name, before, expected + first, *entries[first : first + CHUNK])
         before = name
 
 
@@ -231,10 +215,10 @@ def _refused(lease: Lease, reply: Sequence[Any], expected: int) -> StoreError:
 
 def _head(thread: ThreadId, found: Sequence[bytes | None]) -> Head:
     try:
-        length, mark, at, expire = (None if value is None else int(value) for value in found[:4])
+        length, at, expire = (None if value is None else int(value) for value in found[:3])
     except ValueError as error:
         raise DamagedEntry(f"the head of thread {thread.name!r} is not ours; remove the thread") from error
-    return Head(length or 0, mark or 0, at and at / 1000, expire and expire / 1000, found[4] or b"")
+    return Head(length or 0, at and at / 1000, expire and expire / 1000, found[3] or b"")
 
 
 def _ms(seconds: float) -> int:

@@ -1,7 +1,7 @@
 """The Lua scripts of the Redis protocol backend; each is one atomic step over the keys of one thread.
 
 The log is one hash: field `0`, `1`, ... for the entries, and beside them the head: `n` length, `o` last operation,
-`t` token (fence counter, `-`, nonce; the nonce is empty when nobody holds the thread), `m` mark, `a` time of the last
+`t` token (fence counter, `-`, nonce; the nonce is empty when nobody holds the thread), `a` time of the last
 commit in milliseconds, `x` milliseconds after which the thread expires; of a thread that was forked `i`, its
 incarnation; of a fork `b`, its base, and `l`, its lineage. One hash, so that a commit is one HSET in the append-only
 file. A hash without `n` is no thread: somebody holds it, or was killed as he made it. The lease is a key of its own,
@@ -60,26 +60,22 @@ return 1
 APPEND = (
     _NOW
     + """
--- KEYS log    ARGV token, operation, operation before (or empty), expected length, mark (or empty), entries
+-- KEYS log    ARGV token, operation, operation before (or empty), expected length, entries
 local head = redis.call('HMGET', KEYS[1], 't', 'o', 'n', 'a', 'x')
 local n = head[3] or '0'
 if head[1] ~= ARGV[1] then return {'lost', n, head[1] or ''} end
 if head[2] == ARGV[2] then return {'ok', n} end
 if n ~= ARGV[4] or (ARGV[3] ~= '' and head[2] ~= ARGV[3]) then return {'moved', n} end
 local set = {}
-for i = 6, #ARGV do
-  set[#set + 1] = string.format('%d', n + i - 6)
+for i = 5, #ARGV do
+  set[#set + 1] = string.format('%d', n + i - 5)
   set[#set + 1] = ARGV[i]
 end
-n = string.format('%d', n + #ARGV - 5)
+n = string.format('%d', n + #ARGV - 4)
 set[#set + 1] = 'n'
 set[#set + 1] = n
 set[#set + 1] = 'o'
 set[#set + 1] = ARGV[2]
-if ARGV[5] ~= '' then
-  set[#set + 1] = 'm'
-  set[#set + 1] = ARGV[5]
-end
 if not head[4] or head[5] or now >= head[4] + GRAIN then
   set[#set + 1] = 'a'
   set[#set + 1] = string.format('%d', now)
@@ -91,7 +87,8 @@ return {'ok', n}
 
 SETTLE = """
 -- KEYS log    ARGV token
--- The write is what the connection's WAITAOF then waits for, whichever connection the writes before it came on.
+-- The write is what the connection's WAITAOF then waits for, whichever connection the writes before it came on, and
+-- what a server refuses that could not write what came before.
 if redis.call('HGET', KEYS[1], 't') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 't', ARGV[1])
 return 1
@@ -142,7 +139,7 @@ IDENTIFY = """
 -- KEYS log    ARGV nonce    Answers what stands in the head of a thread, which has an incarnation from now on
 if redis.call('HEXISTS', KEYS[1], 'n') == 0 then return false end
 redis.call('HSETNX', KEYS[1], 'i', ARGV[1])
-return redis.call('HMGET', KEYS[1], 'n', 'm', 'i', 'b', 'x', 'o')
+return redis.call('HMGET', KEYS[1], 'n', 'i', 'b', 'x', 'o')
 """
 
 REGISTER = """

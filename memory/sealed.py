@@ -45,12 +45,10 @@ class SealedStore:
         """Give the thread back."""
         await self.inner.release(lease)
 
-    async def append(
-        self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes], mark: int | None = None
-    ) -> int:
+    async def append(self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes]) -> int:
         """Append entries, each sealed for its place; sent again they are the same bytes."""
         sealed = [self._seal(lease.thread, seq, entry) for seq, entry in enumerate(entries, expected)]
-        return await self.inner.append(lease, op=op, expected=expected, entries=sealed, mark=mark)
+        return await self.inner.append(lease, op=op, expected=expected, entries=sealed)
 
     async def settle(self, lease: Lease) -> bool:
         """Wait for the server's disk."""
@@ -92,7 +90,7 @@ class SealedStore:
         sealed = self.keys.seal(scope_of(target), b"lineage", pack([*writers, [last, length]]))
         await self.inner.fork(source, target, length, lineage=sealed)
 
-    async def create(self, thread: ThreadId, entries: AsyncIterable[bytes], *, mark: int = 0) -> int:
+    async def create(self, thread: ThreadId, entries: AsyncIterable[bytes]) -> int:
         """Make a thread of these entries, sealed."""
 
         async def sealed() -> AsyncIterator[bytes]:
@@ -101,7 +99,7 @@ class SealedStore:
                 yield self._seal(thread, seq, entry)
                 seq += 1
 
-        return await self.inner.create(thread, sealed(), mark=mark)
+        return await self.inner.create(thread, sealed())
 
     async def keep(self, thread: ThreadId, seconds: float | None) -> None:
         """Let the thread expire, or not."""

@@ -49,7 +49,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a thread's log ends: its length in entries, and the entry that a reader may start from.
+    """Where a thread's log ends: its length in entries.
 
     `at` is the time of the last commit in seconds since 1970 (exact for a thread that expires, else at most `GRAIN`
     seconds early; None: not known), `expire` how many seconds after it the thread is gone (None: never), `lineage` what
@@ -57,7 +57,6 @@ class Head:
     """
 
     length: int
-    mark: int
     at: float | None = field(default=None, compare=False)
     expire: float | None = field(default=None, compare=False)
     lineage: bytes = field(default=b"", compare=False)
@@ -84,14 +83,12 @@ class Store(Protocol):
     async def release(self, lease: Lease) -> None:
         """Give the thread back. Never raises `LeaseLost`: what is not ours is left alone."""
 
-    async def append(
-        self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes], mark: int | None = None
-    ) -> int:
+    async def append(self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes]) -> int:
         """Append entries in one atomic step and return the new length of the log.
 
         `op` makes it idempotent: the last operation sent again changes nothing and returns the same length.
         `expected` is the length that the writer knows; another length raises `LeaseLost`, for with one writer a
-        thread there is none. `mark`, if given, becomes the head's mark.
+        thread there is none.
         """
 
     async def settle(self, lease: Lease) -> bool:
@@ -126,7 +123,7 @@ class Store(Protocol):
         `ThreadExists`, `ThreadNotFound`, `ThreadBusy`, and `ConfigError` for another tenant or a wrong length.
         """
 
-    async def create(self, thread: ThreadId, entries: AsyncIterable[bytes], *, mark: int = 0) -> int:
+    async def create(self, thread: ThreadId, entries: AsyncIterable[bytes]) -> int:
         """Make a new thread of these entries, seen once the last one is there; the length of its log.
 
         Raises `ThreadExists`, `ThreadBusy`, `ConfigError` if there is no entry, and whatever the entries raise: then

@@ -3,7 +3,8 @@
 The format, version 1; all numbers are big endian:
 
 - 8 bytes: 0xC1 `SATCHEL`; then frames, each one letter, the length of its body in 4 bytes, and the body.
-- `H`, once and first: a JSON value in the codec's envelope: `format`, `thread`, `mark`, `expire` (seconds, or null).
+- `H`, once and first: a JSON value in the codec's envelope: `format`, `thread`, `expire` (seconds, or null);
+  others are ignored (early files have a `mark`).
 - `E`, one for each entry of the log, in order, as the codec writes them.
 - `F`, one for each of its fields (LangGraph's checkpoints): the length of the name in 2 bytes, the name, the value.
 - `Z`, once and last: the blake2b of 32 bytes over all that stands before this frame.

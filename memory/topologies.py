@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
-import time
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode, PipelineCommand
 from redis.asyncio.connection import Connection as PlainConnection
 from redis.asyncio.connection import parse_url
-from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import (
     SentinelConnectionPool,
     SentinelManagedConnection,
     SentinelManagedSSLConnection,
 )
-from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import (
     AskError,
-    AuthenticationError,
     BusyLoadingError,
     ClusterError,
     RedisClusterException,
@@ -35,6 +30,7 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import TimeoutError as NoAnswer
 
 from satchel.memory.errors import ConfigError
+from satchel.memory.patience import Patient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -43,52 +39,12 @@ CONNECTIONS = 16
 """Of one store; a further command waits for one to be free."""
 
 TIMEOUT = 5.0
-"""Seconds for a connection, and for an answer; then tried `RETRIES` times more: each command here may be sent twice."""
-
-RETRIES = 4
-
-PATIENCE = 30.0
-"""Seconds to wait for what passes by itself: a server that loads its data, sentinels or a cluster that fail over."""
+"""Seconds for a connection, and for an answer; then both are tried again, so each command here may be sent twice."""
 
 FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
-T = TypeVar("T")
-
 Client = tuple[Redis, "tuple[Callable[[], Awaitable[None]], ...]"]
 """A client, and what ends it."""
-
-
-class Patient(Retry):
-    """redis-py's retries, begun anew for `PATIENCE` seconds while an error is one of those that pass by themselves."""
-
-    def __init__(self, passing: tuple[type[Exception], ...], retries: int = RETRIES) -> None:
-        super().__init__(ExponentialWithJitterBackoff(cap=0.5, base=0.02), retries)
-        self._passing = passing
-
-    async def call_with_retry(
-        self,
-        do: Callable[[], Awaitable[T]],
-        fail: Callable[..., Any],
-        is_retryable: Callable[[Exception], bool] | None = None,
-        with_failure_count: bool = False,  # noqa: FBT001, FBT002 - redis-py's signature
-    ) -> T:
-        """See redis-py."""
-        until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return await super().call_with_retry(do, fail, is_retryable, with_failure_count)
-            except self._passing as error:
-                if time.monotonic() > until or _lasting(error):
-                    raise
-                await asyncio.sleep(0.1)
-
-
-def _lasting(error: BaseException | None) -> bool:
-    """Whether a refused password or certificate, or a server that is no cluster, is behind an error."""
-    if error is None:
-        return False
-    wrong = isinstance(error, (AuthenticationError, ssl.SSLError)) or "Cluster mode is not enabled" in str(error)
-    return wrong or _lasting(error.__cause__)
 
 
 AWAY = (NoConnection, NoAnswer)

@@ -11,12 +11,15 @@ import pytest
 from redis import Redis, RedisCluster, Sentinel
 
 from satchel.memory.embedded import _attach
+from satchel.memory.keyring import LEAST
+from satchel.memory.sealed import SealedStore
 from tests.servers import clustered, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from satchel.memory.embedded import EmbeddedServer
+    from satchel.memory.store import Store
 
 TOPOLOGIES = {"sentinel": watched, "cluster": clustered}
 
@@ -26,6 +29,9 @@ BACKENDS = [
     pytest.param("redis", id="redis", marks=pytest.mark.debian),
 ]
 """Every store; a new one is one row here and one in `serving`."""
+
+SEALED = pytest.param("sealed", id="sealed")
+"""A store whose values are encrypted on their way to Valkey: a row of the suites of the store's own port."""
 
 SERVERS = BACKENDS[1:]
 """Those with one server behind them, which a test can look into."""
@@ -47,6 +53,21 @@ def serving(backend: str, home: Path) -> Iterator[EmbeddedServer | None]:
         server = _attach(home, binary)
         yield server
         server.release()
+
+
+def open_part(store: Store) -> Store:
+    """What is behind the encryption, if there is one."""
+    return store.inner if isinstance(store, SealedStore) else store
+
+
+def weight(store: Store, *entries: bytes) -> int:
+    """Bytes that these entries take there."""
+    return sum(map(len, entries)) + (LEAST * len(entries) if isinstance(store, SealedStore) else 0)
+
+
+def again(server: EmbeddedServer) -> EmbeddedServer | None:
+    """A hold of its own on an embedded server, for a store to let go of; None for what stands elsewhere."""
+    return _attach(server.home, None) if hasattr(server, "home") else None
 
 
 def raw(url: str) -> Any:

@@ -121,7 +121,7 @@ def workers(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[li
         made = []
         for n in range(2):
             place = tmp_path_factory.mktemp("trails")
-            made.append(Worker(place, url=f"{server.url}?db={n}", tree=str(tree)))
+            made.append(Worker(place, home=str(server.home), url=f"{server.url}?db={n}", tree=str(tree)))
             stack.callback(made[-1].close)
         yield made
 

@@ -76,11 +76,9 @@ class Mortal(ServerStore):
     async def acquire(self, thread: ThreadId, *, ttl: float) -> Lease:
         return await super().acquire(thread, ttl=self.ttl or ttl)
 
-    async def append(
-        self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes], mark: int | None = None
-    ) -> int:
+    async def append(self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes]) -> int:
         self.trail.point(f"before append {op}")
-        length = await super().append(lease, op=op, expected=expected, entries=entries, mark=mark)
+        length = await super().append(lease, op=op, expected=expected, entries=entries)
         self.trail.note("commit", op=op, seq=expected, sha=[sha256(entry).hexdigest() for entry in entries])
         self.trail.point(f"after append {op}")
         return length
@@ -111,8 +109,8 @@ async def run(job: dict[str, Any]) -> None:
     """Do the job, and note how it ended."""
     trail = Trail(job)
     try:
-        server = None if job.get("url") else await attach(Path(job["home"]))
-        store = Mortal(job.get("url") or server.url, server=server)  # type: ignore[union-attr]  # one of the two is there
+        server = await attach(Path(job["home"]))
+        store = Mortal(job.get("url") or server.url, server=server)
         store.trail, store.ttl = trail, job.get("ttl")
         try:
             await drive(job, trail, store)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from satchel.cli import main
+
 AGENTS = '''
 import time
 from satchel import Agent, Budget, tool
@@ -62,5 +64,23 @@ def satchel(folder: Path, environment: dict[str, str]) -> Run:
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
         return done
+
+    return run
+
+
+@pytest.fixture
+def inside(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The same in this process, where a process is not the point: from the words to the output and the exit code."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def run(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["satchel", *words])
+        capsys.readouterr()
+        got = main()
+        told = capsys.readouterr()
+        assert got == code, told.err
+        return subprocess.CompletedProcess(words, got, told.out, told.err)
 
     return run

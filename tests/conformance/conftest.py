@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from satchel.memory.keyring import Keyring
 from satchel.memory.memory_store import MemoryStore
 from satchel.memory.redis_store import ServerStore
+from satchel.memory.sealed import SealedStore
 from tests.leaks import leaked
-from tests.stores import serving
+from tests.stores import again, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -28,6 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
     with ExitStack() as stack:
 
         def of(backend: str) -> EmbeddedServer | None:
+            backend = "valkey" if backend == "sealed" else backend
             if backend not in RUNNING:
                 RUNNING[backend] = stack.enter_context(serving(backend, tmp_path_factory.mktemp(backend)))
             return RUNNING[backend]
@@ -47,8 +50,8 @@ async def no_key_is_left() -> AsyncIterator[None]:
 @pytest.fixture
 async def store(request: pytest.FixtureRequest, server: Callable[[str], EmbeddedServer | None]) -> AsyncIterator[Store]:
     at = server(request.param)
-    made: Store = MemoryStore() if at is None else ServerStore(at.url)
-    yield made
+    made: Store = MemoryStore() if at is None else ServerStore(at.url, server=again(at))
+    yield SealedStore(made, Keyring([bytes(32)])) if request.param == "sealed" else made
     if isinstance(made, MemoryStore):
         for thread in {*made._threads, *made.fields._threads}:
             await made.delete(thread)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import random
 import zlib
@@ -20,12 +21,15 @@ from satchel.evals.replay import _trajectory
 from satchel.memory import blobs
 from satchel.memory.checkpoints import Checkpoints
 from satchel.memory.codec import decode_entry, encode, pack, unpack
-from satchel.memory.errors import DamagedEntry, SatchelError, TraceError
+from satchel.memory.errors import DamagedEntry, SatchelError, TraceError, WrongKey
 from satchel.memory.item_values import value_of
 from satchel.memory.items import Row, parted, split, text
+from satchel.memory.keyring import Keyring
 from satchel.memory.memory_store import MemoryStore
-from satchel.memory.records import Call, Ended, Fold, Opened, Record, Reply, Result, Said, Started, Usage
+from satchel.memory.portable import FORMAT, import_thread
+from satchel.memory.records import Call, Charge, Ended, Fold, Opened, Page, Record, Reply, Result, Said, Started, Usage
 from satchel.memory.store import ThreadId
+from satchel.memory.thread_file import Writer, named
 from tests.fuzz.mutate import BOMB, mutated
 
 RECORDS: tuple[Record, ...] = (
@@ -36,6 +40,8 @@ RECORDS: tuple[Record, ...] = (
     Call(id="c1", name="read", args={"path": "a/b", "deep": [{"x": [1]}]}, effect="read"),
     Result(call="c1", text="row 1\nrow 2\n" * 200, error=False),
     Fold(room=100, deep=False, certificate={"kept": ["res:abcd"]}),
+    Page(text="res:0001 to res:0009"),
+    Charge(why="retry", usage=Usage(fresh=1, usd=None), seconds=2),
     Ended(outcome="done", text="so be it"),
 )
 VALUES: tuple[Any, ...] = (
@@ -56,7 +62,7 @@ class Target:
     name: str
     make: Callable[[random.Random], Any]
     read: Callable[[Any], object]
-    error: type[SatchelError] = DamagedEntry
+    error: type[SatchelError] | tuple[type[SatchelError], ...] = (DamagedEntry, WrongKey)  # it may say it is sealed
 
 
 def enveloped(dice: random.Random, body: bytes) -> bytes:
@@ -159,9 +165,57 @@ def checkpoint(fields: dict[bytes, bytes]) -> object:
     return done(saved.get(store, SERDE, CONFIG))
 
 
+KEYS = Keyring([bytes(range(32))])
+
+
+def keyed(dice: random.Random, body: bytes) -> bytes:
+    """Bytes that hold a right key's id and authentication, of this place or of another."""
+    return KEYS.seal(b"scope", dice.choice((b"place", b"another")), body)
+
+
+def opened(data: bytes) -> object:
+    return KEYS.open(b"scope", b"place", data, "a value")
+
+
+def written(pieces: Sequence[tuple[str, bytes]]) -> bytes:
+    """A file of these frames, with right lengths and a right digest."""
+    out = Writer(file := io.BytesIO())
+    for kind, body in pieces:
+        out.frame(kind, body)
+    out.end()
+    return file.getvalue()
+
+
+def thread_file(dice: random.Random) -> bytes:
+    """The file of a thread: its bytes altered, or its frames and what is in them."""
+    if dice.random() < 0.3:
+        return mutated(dice, [FILE])
+    pieces = list(PIECES)
+    for _ in range(dice.choice((1, 1, 2))):
+        at = dice.randrange(len(pieces))
+        kind, body = pieces[at]
+        made = enveloped(dice, mutated(dice, BODIES[kind])) if kind in BODIES else mutated(dice, [body])
+        changed = [[(kind, made)], [(dice.choice("HEFZ"), body)], [], [(kind, body)] * 2]
+        pieces[at : at + 1] = dice.choice(changed[:1] * 5 + changed[1:])
+        pieces = pieces or list(PIECES)
+    return written(pieces)
+
+
+def imported(data: bytes) -> object:
+    return done(import_thread(MemoryStore(), io.BytesIO(data)))
+
+
 ENTRIES = [encode(record, f"op{n}") for n, record in enumerate(RECORDS)]
 ITEMS = [pack(value) for value in VALUES]
 BLOBS = [blobs.seal(data) for data in (b"short", b"long" * 100, *FRAMED)]
+SEALED = [KEYS.seal(b"scope", b"place", data) for data in (b"", *ENTRIES)]
+PIECES = [
+    ("H", pack({"format": FORMAT, "thread": "t", "expire": 60})),
+    *(("E", data) for data in ENTRIES),
+    *(("F", named(name, data)) for name, data in KEPT.items()),
+]
+FILE = written(PIECES)
+BODIES = {"H": _bodies([PIECES[0][1]]), "E": _bodies(ENTRIES)}
 LINES = [
     json.dumps(
         {"id": "a", "tools": [], "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": ""}]}
@@ -177,6 +231,8 @@ TARGETS = [
     Target("index", lambda dice: mutated(dice, NAMES), names),
     Target("blob", _either(BLOBS, resealed, BLOBS), blob),
     Target("checkpoint", field, checkpoint, SatchelError),  # an id that no checkpoint can have is a `ConfigError`
+    Target("file", thread_file, imported),
+    Target("sealed", _either(ENTRIES, keyed, SEALED), opened),
     Target("trace", lambda dice: mutated(dice, [text.encode() for text in LINES]), line, TraceError),
 ]
 """Every reader of bytes that others may have written; a new one is one row."""

@@ -38,7 +38,7 @@ SERVICE = {
 """The routes of the service and what they answer with."""
 
 ROOMS = {
-    "redis": {"satchel.memory.connection", "satchel.memory.topologies"},
+    "redis": {"satchel.memory.connection", "satchel.memory.patience", "satchel.memory.topologies"},
     "fastapi": SERVICE,
     "starlette": SERVICE,
     "uvicorn": {"satchel.runtime.service.serving"},

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from satchel.memory import ThreadId, open_store
+from satchel.memory import ThreadId, guard, open_store
 from satchel.memory.embedded import attach, default_home
 from satchel.memory.errors import StoreUnreachable, StoreUnsafe
 from satchel.memory.log import Log, read_log
@@ -208,4 +208,38 @@ async def test_without_an_address_the_store_is_embedded_and_safe() -> None:
     store = await open_store()
     assert store.url.startswith("unix://")
     assert await store.check() == []
+    await store.aclose()
+
+
+async def test_a_disk_that_fails_stops_a_write_at_once_and_then_the_server(tmp_path: Path) -> None:
+    """A device stands in the directory that cannot be synced."""
+    server = await attach(tmp_path)
+    store = ServerStore(server.url, server=server)
+    lease = await store.acquire(ThreadId("t"), ttl=10)
+    assert await store.settle(lease)
+    known = numbers(tmp_path)
+    (tmp_path / guard.FOLDER / "appendonly.aof.9.incr.aof").symlink_to("/dev/null")
+    with pytest.raises(StoreUnsafe, match="did not take what was written"):
+        await store.settle(lease)
+    until(lambda: not lives(known["server"]) and not lives(known["guard"]))
+    assert "the guard has ended the server, since its disk fails" in (tmp_path / "server.log").read_text()
+    await store.aclose()
+
+
+async def test_what_the_server_has_written_is_synced_once_and_again_when_it_has_grown(tmp_path: Path) -> None:
+    server = await attach(tmp_path)
+    store = ServerStore(server.url, server=server)
+    lease = await store.acquire(ThreadId("t"), ttl=10)
+    seen = guard.sync(tmp_path)
+    assert {name.partition(".aof.")[2] for name in seen} == {"1.base.aof", "1.incr.aof", "manifest"}
+    device = tmp_path / guard.FOLDER / "never"
+    device.symlink_to("/dev/null")  # cannot be synced
+    found = device.stat()
+    assert guard.sync(tmp_path, seen | {"never": (found.st_ino, found.st_size)}).keys() == seen.keys() | {"never"}
+    with pytest.raises(OSError, match="Invalid argument"):
+        guard.sync(tmp_path, seen)
+    device.unlink()
+    await store.append(lease, op="a", expected=0, entries=[b"0" * 100])
+    grown = {name for name, state in guard.sync(tmp_path, seen).items() if state != seen[name]}
+    assert grown == {"appendonly.aof.1.incr.aof"}
     await store.aclose()

@@ -79,13 +79,11 @@ class Slow(MemoryStore):
         super().__init__()
         self.reached, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def append(
-        self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes], mark: int | None = None
-    ) -> int:
+    async def append(self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes]) -> int:
         if op == "slow":
             self.reached.set()
             await self.go_on.wait()
-        return await super().append(lease, op=op, expected=expected, entries=entries, mark=mark)
+        return await super().append(lease, op=op, expected=expected, entries=entries)
 
 
 async def test_a_cancelled_append_completes_and_the_log_goes_on() -> None:

@@ -46,7 +46,7 @@ async def test_a_thread_comes_back_whole_under_a_new_id() -> None:
     assert [e.record for e in await read_log(there, made)] == [e.record for e in await read_log(here, THREAD)]
     head = await there.head(made)
     assert head is not None
-    assert (head.mark, head.expire) == (0, 3600)
+    assert head.expire == 3600
     assert await there.fields.get(made, [b"v x", b"h"]) == [b"value", b"id"]
     log = await Log.open(there, made)
     assert log.salt == SALT
@@ -93,7 +93,7 @@ async def test_every_cut_and_every_altered_byte_is_noticed_before_anything_is_wr
     assert await store.threads() == [THREAD]
 
 
-HEADER = {"format": 1, "thread": "t", "mark": 0, "expire": None}
+HEADER = {"format": 1, "thread": "t", "expire": None}
 OPENED = ("E", encode(Opened(salt="00"), "open"))
 
 
@@ -106,7 +106,7 @@ OPENED = ("E", encode(Opened(salt="00"), "open"))
         ([("H", pack([1])), OPENED], "names no format"),
         ([("H", pack({**HEADER, "thread": ""})), OPENED], "without a thread"),
         ([("H", pack({**HEADER, "thread": 3})), OPENED], "without a thread"),
-        ([("H", pack({**HEADER, "mark": 2})), OPENED], "a mark of 2 in 1 entries"),
+        ([("H", pack({"format": 1, "thread": "t"}))], "neither an entry nor a field"),
         ([("H", pack({**HEADER, "expire": -1})), OPENED], "bad header"),
         ([("H", b"junk"), OPENED], "the header is damaged"),
         ([("H", pack(HEADER)), ("E", encode(Said(text="x")))], "entry 0 is a Said"),

@@ -30,11 +30,12 @@ from satchel.memory.errors import (
     ThreadBusy,
 )
 from satchel.memory.log import read_log
+from satchel.memory.patience import RETRIES
 from satchel.memory.records import Said
 from satchel.memory.redis_errors import public, translate
 from satchel.memory.redis_store import ServerStore
 from satchel.memory.store import Head
-from satchel.memory.topologies import RETRIES
+from tests.leaks import leaked
 from tests.wire import wire
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ THREAD = ThreadId("t")
 async def url(tmp_path: Path) -> AsyncIterator[str]:
     server = await attach(tmp_path / "home")
     yield server.url
+    assert await leaked(server.url) == []
     server.release()
 
 
@@ -87,14 +89,15 @@ async def test_a_server_that_loads_its_data_is_waited_for_beyond_the_retries(tmp
             if told[0] == b"HELLO":
                 writer.write(b"%1\r\n+proto\r\n:3\r\n")
             elif told[0] == b"HMGET":
-                writer.write(f"-{loading.pop()}\r\n".encode() if loading else b"*2\r\n+1\r\n+0\r\n")
+                head = b"".join(b"+1\r\n" if name == b"n" else b"_\r\n" for name in told[2:])  # one entry, no more
+                writer.write(f"-{loading.pop()}\r\n".encode() if loading else b"*%d\r\n%b" % (words - 2, head))
             else:
                 writer.write(b"+OK\r\n")
         writer.close()
 
     async with await asyncio.start_unix_server(serve, tmp_path / "s.sock") as server:
         store = ServerStore(f"unix://{tmp_path}/s.sock")
-        assert await store.head(THREAD) == Head(1, 0)
+        assert await store.head(THREAD) == Head(1)
         assert not loading
         await store.aclose()
         server.close()

@@ -20,6 +20,7 @@ from satchel.memory.keyring import VARIABLE, Keyring, from_environment
 from satchel.memory.portable import export_thread, import_thread
 from satchel.memory.records import Said
 from satchel.memory.sealed import SealedStore
+from tests.leaks import leaked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,6 +38,7 @@ MESSAGE = {"messages": [("user", TEXT * 9)]}
 async def url(tmp_path: Path) -> AsyncIterator[str]:
     server = await attach(tmp_path / "home")
     yield server.url
+    assert [key for key in await leaked(server.url) if b":store:" not in key] == []  # items stay until removed
     server.release()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis.asyncio import Redis
 
-from satchel.memory import redis_store
+from satchel.memory import settling
 from satchel.memory.embedded import attach
 from satchel.memory.errors import StoreUnsafe
 from satchel.memory.redis_store import ServerStore
@@ -26,13 +26,12 @@ ASKS = Answer("", (call("send", letter="A"),))
 
 @pytest.fixture
 async def lazy(tmp_path: Path) -> AsyncIterator[ServerStore]:
-    """A store on a server that never tells its disk to write, so that waiting for it takes for ever."""
+    """A store on a server that is not ours and never syncs, so that waiting for it takes for ever."""
     server = await attach(tmp_path / "home")
-    async with Redis.from_url(server.url) as raw:
-        await raw.config_set("appendfsync", "no")
-    store = ServerStore(server.url, server=server)
+    store = ServerStore(server.url)
     yield store
     await store.aclose()
+    server.release()
 
 
 def sender(effect: Any) -> tuple[Tool, list[str]]:
@@ -58,7 +57,7 @@ async def synced(store: ServerStore) -> dict[str, int]:
 async def test_a_write_whose_intent_the_disk_does_not_take_is_not_run_and_can_be_asked_for_again(
     lazy: ServerStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_store, "SETTLING", 0.1)
+    monkeypatch.setattr(settling, "PATIENCE", 0.1)
     send, sent = sender("write")
     agent = Agent(Scripted(script(ASKS, ASKS, "Done.")), [send], store=lazy)
     with pytest.raises(StoreUnsafe, match=r"send was not run: the disk of the store .* within 0 s"):

@@ -1,0 +1,90 @@
+"""How long a command is tried: again after a lost connection, for half a minute while a server comes back by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import AuthenticationError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+RETRIES = 4
+
+PATIENCE = 30.0
+"""Seconds to wait for what passes by itself: a server that loads its data, sentinels or a cluster that fail over."""
+
+SHORTLY = 1.0
+"""Seconds for a server that was given up."""
+
+T = TypeVar("T")
+
+_TRYING: ContextVar[bool] = ContextVar("trying", default=False)
+
+
+class Patient(Retry):
+    """redis-py's retries, and more of them for `PATIENCE` seconds after an error of those that pass by themselves.
+
+    redis-py connects with retries inside those of the command; there nothing is tried twice, the command alone is. Once
+    it has given up, each further command is tried once and shortly, until the server answers: what a run that was
+    stopped by it has left to do (its cursor, its lease) would else take as long again, each.
+    """
+
+    def __init__(self, passing: tuple[type[Exception], ...], retries: int = RETRIES) -> None:
+        super().__init__(ExponentialWithJitterBackoff(cap=0.5, base=0.02), retries)
+        self._passing = passing
+        self._seen: tuple[type[Exception], ...] = (*self._supported_errors, *passing, TimeoutError)
+        self._away = False
+
+    def __deepcopy__(self, _: object) -> Patient:
+        """The connections of a client share what is known of its server; redis-py would make a copy for each."""
+        return self
+
+    async def call_with_retry(
+        self,
+        do: Callable[[], Awaitable[T]],
+        fail: Callable[..., Any],
+        is_retryable: Callable[[Exception], bool] | None = None,
+        with_failure_count: bool = False,  # noqa: FBT001, FBT002 - redis-py's signature
+    ) -> T:
+        """See redis-py."""
+        if _TRYING.get():
+            return await do()
+        trying = _TRYING.set(True)
+        until, failures = time.monotonic() + PATIENCE, 0
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(SHORTLY if self._away else None):
+                        done = await do()
+                except Exception as error:
+                    if not isinstance(error, self._seen):
+                        raise
+                    failures += 1
+                    await (fail(error, failures) if with_failure_count else fail(error))
+                    passes = isinstance(error, self._passing) and not _lasting(error)
+                    if is_retryable is not None and not is_retryable(error):
+                        raise
+                    if self._away or time.monotonic() > until or (failures > self._retries and not passes):
+                        self._away = True
+                        raise
+                    await asyncio.sleep(self._backoff.compute(failures))
+                else:
+                    self._away = False
+                    return done
+        finally:
+            _TRYING.reset(trying)
+
+
+def _lasting(error: BaseException | None) -> bool:
+    """Whether a refused password or certificate, or a server that is no cluster, is behind an error."""
+    if error is None:
+        return False
+    wrong = isinstance(error, (AuthenticationError, ssl.SSLError)) or "Cluster mode is not enabled" in str(error)
+    return wrong or _lasting(error.__cause__)
