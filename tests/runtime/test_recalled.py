@@ -97,12 +97,10 @@ class Dying(MemoryStore):
         super().__init__()
         self.dies = ""
 
-    async def append(
-        self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes], mark: int | None = None
-    ) -> int:
+    async def append(self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes]) -> int:
         if self.dies == f"before {op}":
             raise StoreUnreachable("gone")
-        length = await super().append(lease, op=op, expected=expected, entries=entries, mark=mark)
+        length = await super().append(lease, op=op, expected=expected, entries=entries)
         if self.dies == f"after {op}":
             raise StoreUnreachable("gone")
         return length
