@@ -170,6 +170,21 @@ def replay(
         console.say("{trajectories} trajectories, {calls} prompts, {tokens:,} tokens in, {folds} folds".format(**total))
 
 
+@app.command("analyze")
+def analyse(
+    transcripts: Annotated[list[Path], typer.Argument(metavar="TRANSCRIPT...", help="Files, or folders of them.")],
+    mode: Annotated[str, typer.Option("--mode", help="What to hold against the full history.")] = "stateful",
+    context_limit: Limit = None,
+    prices: Prices = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for analysis.json and analysis.md.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what state would have saved on transcripts that you have, and what it would have lost. No model is called."""
+    from satchel import analyzing
+
+    raise typer.Exit(analyzing.run(transcripts, mode, context_limit, prices, out, as_json=as_json))
+
+
 @app.command()
 def doctor(store: StoreAt = None, as_json: AsJson = False) -> None:
     """Say what in the store may lose data, what that means, and what to do."""

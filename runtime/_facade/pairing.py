@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -107,17 +107,18 @@ def tell(data: Mapping[str, Json], out: Path | None, *, as_json: bool) -> None:
     modes, others = list(data["modes"]), list(data["comparisons"])
     grids = [(modes, table(data)), (others, ratios(data)), (modes, slices(data))]
     for heads, lines in grids if others else grids[:1]:
-        console.out("\n".join(_grid([["", *heads], *([line.name, *line.cells] for line in lines)])) + "\n")
+        console.out(grid([["", *heads], *([line.name, *line.cells] for line in lines)]) + "\n")
     if out:
         console.out(f"Report: {(out / 'report.html').resolve()}")
 
 
-def _grid(rows: list[list[str]]) -> list[str]:
+def grid(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text as aligned columns, the first to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
+    return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
         for row in rows
-    ]
+    )
 
 
 class _Progress:
