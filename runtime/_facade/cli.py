@@ -84,6 +84,12 @@ def suites(as_json: AsJson = False) -> None:
 Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds of each case: 40, or 3 of the golden set.")]
 Prices = Annotated[str | None, typer.Option(metavar="ROW,...", help="Price rows, for example c=.10,w=1.25,gpt-5.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the report, result.json and each trial as it comes.")]
+Live = Annotated[str | None, typer.Option("--model", help="A live model, provider:model, in place of the policies.")]
+Record = Annotated[Path | None, typer.Option(metavar="DIR", help="Write the live model's calls to a cassette there.")]
+Recorded = Annotated[
+    Path | None, typer.Option("--replay", metavar="DIR", help="Play the cassette there, without a key.")
+]
+Cap = Annotated[float | None, typer.Option(min=0, help="Dollars that all calls of the live model may cost together.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes: 1, or one a core for the golden set.")]
 
 
@@ -96,6 +102,10 @@ def compare(
     context_limit: Limit = None,
     out: Out = None,
     workers: Workers = None,
+    model: Live = None,
+    record: Record = None,
+    replayed: Recorded = None,
+    usd_cap: Cap = None,
     store: StoreAt = None,
     as_json: AsJson = False,
 ) -> None:
@@ -103,7 +113,8 @@ def compare(
     from satchel import pairing
 
     running = pairing.compare(
-        suite, modes, seeds, prices, context_limit, out, store, workers=workers, quiet=as_json
+        suite, modes, seeds, prices, context_limit, out, store, workers=workers, quiet=as_json,
+        model=pairing.player(model, record, replayed, usd_cap),
     )  # fmt: skip
     pairing.tell(_wait(running).to_json(), out, as_json=as_json)
 
@@ -117,6 +128,10 @@ def evaluate(
     context_limit: Limit = None,
     out: Out = None,
     workers: Workers = None,
+    model: Live = None,
+    record: Record = None,
+    replayed: Recorded = None,
+    usd_cap: Cap = None,
     store: StoreAt = None,
     as_json: AsJson = False,
 ) -> None:
@@ -124,8 +139,9 @@ def evaluate(
     from satchel import pairing
 
     running = pairing.compare(
-        suite, mode, seeds, prices, context_limit, out, store, workers=workers, baseline=False, quiet=as_json
-    )
+        suite, mode, seeds, prices, context_limit, out, store, workers=workers, baseline=False, quiet=as_json,
+        model=pairing.player(model, record, replayed, usd_cap),
+    )  # fmt: skip
     pairing.tell(_wait(running).to_json(), out, as_json=as_json)
 
 
