@@ -71,7 +71,7 @@ def test_every_format_of_the_same_run_gives_the_same_figures(shelf: Path) -> Non
     assert found[0].folds > 1
     assert found[0].ours.peak < 3_000 < found[0].full.peak
     assert shares["addressable"] == 1
-    assert 0.9 < (shares["complete"] or 0) < 1
+    assert 0.9 < (shares["complete"] or 0) <= 1
 
 
 def _parts(figures: Any) -> tuple[Any, ...]:
