@@ -242,23 +242,7 @@ def main() -> int:
     try:
         code: int = app(standalone_mode=False) or console.OK  # what a command exits with comes back as a number
     except Exception as error:  # noqa: BLE001 - the last resort: told in one sentence below, or raised again
-        return _explain(error)
+        return console.explain(error)
     if code == console.INTERRUPTED:
         console.say("interrupted; what was acknowledged is kept: `satchel resume THREAD` goes on")
     return code
-
-
-def _explain(error: Exception) -> int:
-    from satchel import console
-
-    if hasattr(error, "format_message"):  # a usage error of the command line's library
-        console.say(f"error: {error.format_message()}")
-        return console.USAGE
-    from satchel.memory.errors import BudgetExceeded, ConfigError, SatchelError
-
-    if not isinstance(error, SatchelError):
-        raise error
-    console.say(f"error: {error}")
-    if isinstance(error, BudgetExceeded):
-        return console.STOPPED
-    return console.USAGE if isinstance(error, ConfigError) else console.FAILED
