@@ -113,6 +113,7 @@ def _view(data: Mapping[str, Json]) -> dict[str, Json]:
         "data": data,
         "seeds": len(data["seeds"]),
         "modes": modes,
+        "badges": badges(data),
         "others": others,
         "table": table(data),
         "ratios": ratios(data),
@@ -120,6 +121,11 @@ def _view(data: Mapping[str, Json]) -> dict[str, Json]:
         "fronts": fronts(data),
         "notes": [data["comparisons"][mode]["verdict"]["text"] for mode in others[1:]],
     }
+
+
+def badges(data: Mapping[str, Json]) -> list[str]:
+    """The modes as heads of columns, each with where its figures come from: live, replayed or simulated."""
+    return [f"{mode} ({found['kind']})" for mode, found in data["modes"].items()]
 
 
 def table(data: Mapping[str, Json]) -> list[Line]:

@@ -9,6 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from satchel import threads
+from satchel.options import (
+    AgentAt,
+    Cap,
+    Limit,
+    Limits,
+    Live,
+    Model,
+    ModeName,
+    Out,
+    Prices,
+    Record,
+    Recorded,
+    Seeds,
+    Workers,
+)
 from satchel.threads import AsJson, StoreAt
 
 if TYPE_CHECKING:
@@ -23,15 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(threads.app, name="threads")
-
-AgentAt = Annotated[str | None, typer.Option("--agent", metavar="MODULE:ATTR", help="An Agent to import.")]
-Model = Annotated[str | None, typer.Option(help="provider:model, or sim:echo, which needs no key.")]
-ModeName = Annotated[str | None, typer.Option("--mode", help="stateful, stateless, or a baseline by name.")]
-Limits = Annotated[str | None, typer.Option("--budget", metavar="NAME=N,...", help="For example steps=40,usd=0.5.")]
-Limit = Annotated[
-    str | None,
-    typer.Option("--context-limit", metavar="N|+N", help="Tokens, everything counted; +N: beyond the fixed surface."),
-]
 
 
 @app.command()
@@ -81,12 +87,6 @@ def suites(as_json: AsJson = False) -> None:
     pairing.suites(as_json=as_json)
 
 
-Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds of each case: 40, or 3 of the golden set.")]
-Prices = Annotated[str | None, typer.Option(metavar="ROW,...", help="Price rows, for example c=.10,w=1.25,gpt-5.")]
-Out = Annotated[Path | None, typer.Option(help="Folder for the report, result.json and each trial as it comes.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes: 1, or one a core for the golden set.")]
-
-
 @app.command()
 def compare(
     suite: str,
@@ -96,6 +96,10 @@ def compare(
     context_limit: Limit = None,
     out: Out = None,
     workers: Workers = None,
+    model: Live = None,
+    record: Record = None,
+    replayed: Recorded = None,
+    usd_cap: Cap = None,
     store: StoreAt = None,
     as_json: AsJson = False,
 ) -> None:
@@ -103,7 +107,8 @@ def compare(
     from satchel import pairing
 
     running = pairing.compare(
-        suite, modes, seeds, prices, context_limit, out, store, workers=workers, quiet=as_json
+        suite, modes, seeds, prices, context_limit, out, store, workers=workers, quiet=as_json,
+        model=pairing.player(model, record, replayed, usd_cap),
     )  # fmt: skip
     pairing.tell(_wait(running).to_json(), out, as_json=as_json)
 
@@ -117,6 +122,10 @@ def evaluate(
     context_limit: Limit = None,
     out: Out = None,
     workers: Workers = None,
+    model: Live = None,
+    record: Record = None,
+    replayed: Recorded = None,
+    usd_cap: Cap = None,
     store: StoreAt = None,
     as_json: AsJson = False,
 ) -> None:
@@ -124,8 +133,9 @@ def evaluate(
     from satchel import pairing
 
     running = pairing.compare(
-        suite, mode, seeds, prices, context_limit, out, store, workers=workers, baseline=False, quiet=as_json
-    )
+        suite, mode, seeds, prices, context_limit, out, store, workers=workers, baseline=False, quiet=as_json,
+        model=pairing.player(model, record, replayed, usd_cap),
+    )  # fmt: skip
     pairing.tell(_wait(running).to_json(), out, as_json=as_json)
 
 
@@ -168,6 +178,21 @@ def replay(
         console.document(total)
     else:
         console.say("{trajectories} trajectories, {calls} prompts, {tokens:,} tokens in, {folds} folds".format(**total))
+
+
+@app.command("analyze")
+def analyse(
+    transcripts: Annotated[list[Path], typer.Argument(metavar="TRANSCRIPT...", help="Files, or folders of them.")],
+    mode: Annotated[str, typer.Option("--mode", help="What to hold against the full history.")] = "stateful",
+    context_limit: Limit = None,
+    prices: Prices = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for analysis.json and analysis.md.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what state would have saved on transcripts that you have, and what it would have lost. No model is called."""
+    from satchel import analyzing
+
+    raise typer.Exit(analyzing.run(transcripts, mode, context_limit, prices, out, as_json=as_json))
 
 
 @app.command()
@@ -217,23 +242,7 @@ def main() -> int:
     try:
         code: int = app(standalone_mode=False) or console.OK  # what a command exits with comes back as a number
     except Exception as error:  # noqa: BLE001 - the last resort: told in one sentence below, or raised again
-        return _explain(error)
+        return console.explain(error)
     if code == console.INTERRUPTED:
         console.say("interrupted; what was acknowledged is kept: `satchel resume THREAD` goes on")
     return code
-
-
-def _explain(error: Exception) -> int:
-    from satchel import console
-
-    if hasattr(error, "format_message"):  # a usage error of the command line's library
-        console.say(f"error: {error.format_message()}")
-        return console.USAGE
-    from satchel.memory.errors import BudgetExceeded, ConfigError, SatchelError
-
-    if not isinstance(error, SatchelError):
-        raise error
-    console.say(f"error: {error}")
-    if isinstance(error, BudgetExceeded):
-        return console.STOPPED
-    return console.USAGE if isinstance(error, ConfigError) else console.FAILED
