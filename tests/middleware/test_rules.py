@@ -123,7 +123,7 @@ def test_what_cannot_be_kept_is_refused_before_the_first_call(options: dict[str,
 
 
 def seeker(messages: Sequence[Message], tools: Sequence[Json]) -> Answer:
-    """Walks ten rooms into the preview of the tenth, then asks for a line that the preview left out."""
+    """Walks into the largest room, then asks for two lines that the preview left out."""
     names = [tool["function"]["name"] for tool in tools]
     text = "\n".join(message.content for message in messages)
     if any(message.name == "recall" for message in messages):
@@ -132,7 +132,7 @@ def seeker(messages: Sequence[Message], tools: Sequence[Json]) -> Answer:
         assert "recall" in names
         handle = HANDLE.findall(text.partition("whole text")[2])[0]
         return call("recall", ref=handle, lines="200-201")
-    return call("walk", room=10, carried=0)
+    return call("walk", room=30, carried=0)
 
 
 def test_recall_reads_a_previewed_result_in_the_graphs_own_state() -> None:
@@ -270,7 +270,7 @@ def test_a_subagent_has_a_conversation_and_a_budget_of_its_own() -> None:
         calls = (ToolCall("", "task", one), ToolCall("", "task", one))
         return Answer("; ".join(answered)) if answered else Answer(calls=calls)
 
-    own = SatchelMiddleware(context_limit="+5000", name="SummarizationMiddleware", budget=Budget(steps=2))
+    own = SatchelMiddleware(context_limit="+5000", name="SummarizationMiddleware", budget=Budget(steps=3))
     result = create_deep_agent(PolicyChat.of(policy), HOUSE, middleware=[own]).invoke(task("ask around"))
     assert len(re.findall(r"it says .*seal-\d{6}", result["messages"][-1].content.replace("; ", "\n"))) == 2
     assert ended(result)["outcome"] == "done"
