@@ -13,6 +13,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from satchel.runtime.meter import Meter
 from satchel.runtime.models import Policy, spoken
+from satchel.runtime.output import to_text
 from satchel.runtime.transcript_langchain import read, system
 
 if TYPE_CHECKING:
@@ -87,5 +88,10 @@ class PolicyChat(BaseChatModel):
 
 
 def as_langchain(tool: Tool) -> StructuredTool:
-    """A tool of ours for an agent of LangChain's."""
-    return StructuredTool.from_function(tool.function, name=tool.name, description=tool.description or tool.name)
+    """A tool of ours, with a function that is not async, for an agent of LangChain's: it gives the same texts."""
+
+    def call(**given: Any) -> str:
+        return to_text(tool.function(**tool.arguments.check(given)))
+
+    schema = tool.arguments.schema
+    return StructuredTool.from_function(call, name=tool.name, description=tool.description or tool.name, args_schema=schema)
