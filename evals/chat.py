@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from satchel.runtime.meter import Meter
 from satchel.runtime.models import Policy, spoken
-from satchel.runtime.output import to_text
 from satchel.runtime.transcript_langchain import read, system
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class PolicyChat(BaseChatModel):
     def _llm_type(self) -> str:
         return "policy"
 
-    def bind_tools(self, tools: Sequence[Any], **_: Any) -> PolicyChat:  # type: ignore[override]  # more than the port promises
+    def bind_tools(self, tools: Sequence[Any], **_: Any) -> PolicyChat:
         """The same model, offering these tools."""
         return self.model_copy(update={"offered": tuple(map(convert_to_openai_tool, tools))})
 
@@ -88,10 +88,12 @@ class PolicyChat(BaseChatModel):
 
 
 def as_langchain(tool: Tool) -> StructuredTool:
-    """A tool of ours, with a function that is not async, for an agent of LangChain's: it gives the same texts."""
+    """A tool of ours for an agent of LangChain's: it gives the same texts, also for what went wrong."""
 
     def call(**given: Any) -> str:
-        return to_text(tool.function(**tool.arguments.check(given)))
+        return asyncio.run(tool.invoke(given, key="")).text
 
     schema = tool.arguments.schema
-    return StructuredTool.from_function(call, name=tool.name, description=tool.description or tool.name, args_schema=schema)
+    return StructuredTool.from_function(
+        call, name=tool.name, description=tool.description or tool.name, args_schema=schema
+    )

@@ -100,7 +100,7 @@ def play(case: Case, name: str, limit: int) -> Run:
     said: str | None = None
     try:
         message = {"role": "user", "content": case.task, "id": case.id}
-        result = agent.invoke({"messages": [message]}, {"recursion_limit": 6 * case.steps})  # type: ignore[arg-type]  # a plain dict is a message
+        result = agent.invoke({"messages": [message]}, {"recursion_limit": 6 * case.steps})
         said = str(result["messages"][-1].text)
     except GraphRecursionError:
         pass  # a policy that lost its way: the score tells
@@ -116,7 +116,7 @@ def table(runs: Sequence[Run], price: Price) -> str:
         sizes = [f"{size:,}" if (size := run.at(n)) is not None else "-" for n in AT]
         lines.append([
             run.name, f"{run.success:.2f}", str(len(run.calls)), str(len(run.summaries)), f"{run.tokens:,}",
-            f"{run.cached:,}", *sizes, f"{run.peak:,}", f"{run.usd(price) / base:.3f}×",
+            f"{run.cached:,}", *sizes, f"{run.peak:,}", f"{run.usd(price) / base:.3f}",
         ])  # fmt: skip
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -98,8 +98,9 @@ class Conversation:
         if room < 2 * MINIMUM:
             enough = int((setting.surface + 5 * MINIMUM) * factor) + setting.reply_tokens
             raise PromptTooLarge(
-                f"system text and tool schemas take {setting.surface} tokens and the reply {setting.reply_tokens}, which"
-                f" leaves too little under the ceiling of {setting.ceiling}; raise context_limit to {enough} or more"
+                f"system text and tool schemas take {setting.surface} tokens and the reply {setting.reply_tokens},"
+                f" which leaves too little under the ceiling of {setting.ceiling};"
+                f" raise context_limit to {enough} or more"
             )
         terms = Terms(handle, handle(0)[-5:], setting.surface, Controller(Rates(setting.c, setting.w)))
         return Context(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from satchel.memory.records import Call, Record, Usage
 from satchel.runtime.budget import Spent
@@ -27,7 +27,7 @@ class Ledger:
     texts: int = 0
 
     @classmethod
-    def of(cls, raw: Mapping[str, Json] | None, failed: int = 0) -> Ledger:
+    def of(cls, raw: Any, failed: int = 0) -> Ledger:
         """The ledger that `to_json` wrote; `failed` model calls since then gave no reply."""
         raw = raw or {}
         usage = Usage(**raw.get("usage", {})) + Usage(model_calls=failed)

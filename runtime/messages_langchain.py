@@ -35,7 +35,7 @@ class Layout:
         return out
 
     def _ends(self, messages: Sequence[Message]) -> set[int]:
-        """Where cached prefixes end: at the system text, the digest, the end of the prompt before, and the end of this one.
+        """Where cached prefixes end: at system text and digest, the end of the prompt before, and the end of this one.
 
         The end of the prompt before is the message ahead of the newest reply. It is marked again so that a turn of many
         blocks, which a look-back of 20 would not reach over, still finds what was written then.

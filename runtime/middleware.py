@@ -7,8 +7,8 @@ a handle in a prompt leads to a text among the graph's messages.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
 
 from langchain.agents.middleware.types import (
     AgentMiddleware,
@@ -26,18 +26,18 @@ from satchel.prompts import render
 from satchel.runtime.attempts import used_up
 from satchel.runtime.budget import Budget, left
 from satchel.runtime.context import recall
-from satchel.runtime.context.context import Overflow, Prompt
+from satchel.runtime.context.context import Overflow
 from satchel.runtime.conversation import Setting
-from satchel.runtime.gate import Gate, Standing, Verdict
+from satchel.runtime.gate import Gate, Standing
 from satchel.runtime.ledger import Ledger
 from satchel.runtime.mode import Mode
 from satchel.runtime.mode import mode as mode_named
 from satchel.runtime.prices import bill
 from satchel.runtime.recalled import part, wanted
-from satchel.runtime.shelf_langchain import Held, Shelf, Surface
+from satchel.runtime.shelf_langchain import Asked, Shelf, Surface
 from satchel.runtime.spec import Spec, limit
 from satchel.runtime.spec import priced as price_of
-from satchel.runtime.transcript_langchain import KEY, calls_of
+from satchel.runtime.transcript_langchain import KEY, answer, calls_of, stamped
 
 if TYPE_CHECKING:
     from langgraph.prebuilt.tool_node import ToolCallRequest
@@ -49,19 +49,6 @@ class SatchelState(AgentState[Any]):
     """What the middleware keeps in the graph's state: the ledger of the run, hidden from input and output."""
 
     satchel: NotRequired[Annotated[dict[str, Any], PrivateStateAttr]]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One model call that is to be made: its request, and what it takes to account for the reply."""
-
-    request: ModelRequest[Any]
-    held: Held
-    prompt: Prompt
-    surface: Surface
-    ledger: Ledger
-    standing: Standing
-    verdict: Verdict
 
 
 class SatchelMiddleware(AgentMiddleware[SatchelState, Any, Any]):
@@ -225,8 +212,8 @@ class SatchelMiddleware(AgentMiddleware[SatchelState, Any, Any]):
             "model": spec.model.name, "counted": size, "input": usage.input, "ceiling": ceiling, "outcome": ended,
             "usage": ledger.to_json()["usage"],
         }  # fmt: skip
-        stamped = _stamped(reply, stamp)
-        result = [stamped if message.type == "ai" else message for message in response.result]
+        kept = stamped(reply, stamp)
+        result = [kept if message.type == "ai" else message for message in response.result]
         return ExtendedModelResponse(replace(response, result=result), Command(update={KEY: ledger.to_json()}))
 
     def _ended(
@@ -235,7 +222,7 @@ class SatchelMiddleware(AgentMiddleware[SatchelState, Any, Any]):
         """The end of a run that cannot ask the model again: what it said last, or why it ended."""
         said = (str(m.text) for m in reversed(request.messages) if isinstance(m, AIMessage) and str(m.text).strip())
         stamp: Json = {"outcome": outcome, "detail": detail, "usage": ledger.to_json()["usage"]}
-        reply = _stamped(AIMessage(next(said, detail)), stamp)
+        reply = stamped(AIMessage(next(said, detail)), stamp)
         return ExtendedModelResponse(ModelResponse([reply]), Command(update={KEY: ledger.to_json()}))
 
     # ------------------------------------------------------------------ calls that the graph's tools do not answer
@@ -244,20 +231,11 @@ class SatchelMiddleware(AgentMiddleware[SatchelState, Any, Any]):
         call = request.tool_call
         ledger = Ledger.of(request.state.get(KEY))
         if budget := ledger.refused.get(call["id"] or ""):
-            return _result(call, render("refused", name=call["name"], budget=budget), error=True)
+            return answer(call, render("refused", name=call["name"], budget=budget), error=True)
         if call["name"] != recall.NAME or request.tool is not None:
             return None
         try:
             text = self._shelf.text(ledger, request.state["messages"], wanted(call["args"]))
         except UnknownHandle as error:
-            return _result(call, str(error), error=True)
-        return _result(call, part(text, call["args"]))
-
-
-def _stamped(reply: AIMessage, stamp: dict[str, Json]) -> AIMessage:
-    return reply.model_copy(update={"response_metadata": {**reply.response_metadata, KEY: stamp}})
-
-
-def _result(call: Any, text: str, *, error: bool = False) -> ToolMessage:
-    status: Literal["error", "success"] = "error" if error else "success"
-    return ToolMessage(text, tool_call_id=call["id"] or "", name=call["name"], status=status)
+            return answer(call, str(error), error=True)
+        return answer(call, part(text, call["args"]))

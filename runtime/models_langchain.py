@@ -139,7 +139,9 @@ class LangChainModel:
     ) -> Answer:
         text = str(reply.text)
         calls = tuple(replace(call, id=call.id or _fresh_id()) for call in said_calls(reply))
-        return Answer(text, calls, self.usage(reply, messages, tools), opaque(reply, type(self._chat).__name__), predicted)
+        return Answer(
+            text, calls, self.usage(reply, messages, tools), opaque(reply, type(self._chat).__name__), predicted
+        )
 
     def usage(self, reply: AIMessage, messages: Sequence[Message], tools: Sequence[Json]) -> Usage:
         """What a reply cost by its provider's report, or by our own count where there is none."""

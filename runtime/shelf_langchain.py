@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from satchel.memory.records import Json
     from satchel.runtime.context.context import Prompt
     from satchel.runtime.context.message import Message
+    from satchel.runtime.gate import Standing, Verdict
     from satchel.runtime.ledger import Ledger
 
 KEPT = 64
@@ -107,13 +108,26 @@ class Surface:
         return request.override(**changes, tools=[*request.tools, *prompt.tools])
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One model call that is to be made: its request, and what it takes to account for the reply."""
+
+    request: Any
+    held: Held
+    prompt: Prompt
+    surface: Surface
+    ledger: Ledger
+    standing: Standing
+    verdict: Verdict
+
+
 class Shelf:
     """All conversations of one middleware, and the facts of its models and tools. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: OrderedDict[tuple[bytes, Setting], Held] = OrderedDict()
-        self._models: OrderedDict[int, tuple[Any, LangChainModel]] = OrderedDict()
+        self._models: OrderedDict[int, tuple[Any, LangChainModel, Faithful]] = OrderedDict()
         self._tools: tuple[list[Any], tuple[Json, ...], int] = [], (), 0
 
     @contextmanager
@@ -186,6 +200,6 @@ def _structured(response_format: Any) -> int:
     specs = getattr(response_format, "schema_specs", None) or [getattr(response_format, "schema_spec", None)]
     schemas: list[Mapping[str, Json]] = [spec.json_schema for spec in specs if spec is not None]
     kind = getattr(response_format, "schema", None)
-    if not schemas and hasattr(kind, "model_json_schema"):
+    if not schemas and kind is not None and hasattr(kind, "model_json_schema"):
         schemas = [kind.model_json_schema()]
     return tokens.count_tools(schemas) + 64 * len(schemas)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
 
@@ -96,6 +96,17 @@ def stamp(message: Message) -> Stamp | None:
     model, ceiling = found.get("model"), found.get("ceiling")
     counted, billed = (n if type(n := found.get(name)) is int and n > 0 else 0 for name in ("counted", "input"))
     return Stamp(str(model or ""), counted, billed, ceiling if type(ceiling) is int else None)
+
+
+def stamped(reply: AIMessage, stamp: dict[str, Json]) -> AIMessage:
+    """The reply with its stamp."""
+    return reply.model_copy(update={"response_metadata": {**reply.response_metadata, KEY: stamp}})
+
+
+def answer(call: Any, text: str, *, error: bool = False) -> ToolMessage:
+    """The result of a call that no tool of the graph answers."""
+    status: Literal["error", "success"] = "error" if error else "success"
+    return ToolMessage(text, tool_call_id=call["id"] or "", name=call["name"], status=status)
 
 
 class Faithful(Layout):

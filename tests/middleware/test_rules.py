@@ -261,7 +261,7 @@ def test_a_structured_answer_ends_the_run_as_done() -> None:
 
 
 def test_a_subagent_has_a_conversation_and_a_budget_of_its_own() -> None:
-    def policy(messages: Sequence[Message], tools: Sequence[Json]) -> Answer:
+    def policy(messages: Sequence[Message], _: Sequence[Json]) -> Answer:
         said = next(m.content for m in messages if m.role == "user")
         answered = [m.content for m in messages if m.role == "tool"]
         if said == "look at the gate":
@@ -282,5 +282,3 @@ def test_the_tail_tells_what_is_left_once_something_was_left_out() -> None:
     tails = [re.findall(r"now: (\d+) steps\]", str(sent.messages[-1].content)) for sent in chat.tape.calls]
     assert tails[0] == []
     assert tails[-1] == ["10"]
-
-
