@@ -33,7 +33,6 @@ from satchel.runtime.ledger import Ledger
 from satchel.runtime.mode import Mode
 from satchel.runtime.mode import mode as mode_named
 from satchel.runtime.prices import bill
-from satchel.runtime.recalled import part, wanted
 from satchel.runtime.shelf_langchain import Asked, Shelf, Surface
 from satchel.runtime.spec import Spec, limit
 from satchel.runtime.spec import priced as price_of
@@ -235,7 +234,8 @@ class SatchelMiddleware(AgentMiddleware[SatchelState, Any, Any]):
         if call["name"] != recall.NAME or request.tool is not None:
             return None
         try:
-            text = self._shelf.text(ledger, request.state["messages"], wanted(call["args"]))
+            given = recall.arguments(call["args"])
+            text = self._shelf.text(ledger, request.state["messages"], given.pop("ref") or "")
         except UnknownHandle as error:
             return answer(call, str(error), error=True)
-        return answer(call, part(text, call["args"]))
+        return answer(call, recall.select(text, **given))
