@@ -1,6 +1,6 @@
 """Growth of the prompt and the bill of LangChain's `create_agent`: bare, with its own summaries and edits, with ours.
 
-    python -m satchel.evals.middleware --suite knapsack --limit 8000
+    python -m satchel.evals.middleware --suite repair-large --limit 8000
 
 The same scripted policy plays the same task in each row. The summariser is scripted, too: it quotes the end of what it
 is given. So its row shows growth and bill; its success shows only what a summary that keeps little costs.
@@ -124,7 +124,7 @@ def table(runs: Sequence[Run], price: Price) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m satchel.evals.middleware", description=__doc__)
-    parser.add_argument("--suite", default="knapsack")
+    parser.add_argument("--suite", default="repair-large")
     parser.add_argument("--limit", type=int, default=8_000, help="tokens beyond system text and tool schemas")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--prices", default="c=.10,w=1.25")
