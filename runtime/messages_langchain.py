@@ -28,11 +28,22 @@ class Layout:
         """The prompt; a function of the messages alone."""
         out = [self._convert(message) for message in messages]
         if self._provider.mark:
-            for n in _ends(messages):
+            for n in self._ends(messages):
                 out[n] = _marked(out[n], self._provider.mark)
         if messages and (tail := _tail(messages[-1])):
             out[-1:] = self._with_tail(out[-1], tail)
         return out
+
+    def _ends(self, messages: Sequence[Message]) -> set[int]:
+        """Where cached prefixes end: at system text and digest, the end of the prompt before, and the end of this one.
+
+        The end of the prompt before is the message ahead of the newest reply. It is marked again so that a turn of many
+        blocks, which a look-back of 20 would not reach over, still finds what was written then.
+        """
+        users = [n for n, message in enumerate(messages) if message.role == "user"]
+        replies = [n for n, message in enumerate(messages) if message.role == "assistant"]
+        system = [n for n, message in enumerate(messages) if message.role == "system"]
+        return {*system[-1:], *users[:1], *(n - 1 for n in replies[-1:] if n), len(messages) - 1}
 
     def _with_tail(self, last: BaseMessage, tail: str) -> list[BaseMessage]:
         if isinstance(last.content, str):
@@ -66,18 +77,6 @@ class Layout:
             return AIMessage(**{**kept["message"], "tool_calls": calls})
         silent = not calls and not message.content.strip()
         return AIMessage(EMPTY if silent else message.content, tool_calls=calls)
-
-
-def _ends(messages: Sequence[Message]) -> set[int]:
-    """Where cached prefixes end: at the system text, the digest, the end of the prompt before, and the end of this one.
-
-    The end of the prompt before is the message ahead of the newest reply. It is marked again so that a turn of many
-    blocks, which a look-back of 20 would not reach over, still finds what was written then.
-    """
-    users = [n for n, message in enumerate(messages) if message.role == "user"]
-    replies = [n for n, message in enumerate(messages) if message.role == "assistant"]
-    system = [n for n, message in enumerate(messages) if message.role == "system"]
-    return {*system[-1:], *users[:1], *(n - 1 for n in replies[-1:] if n), len(messages) - 1}
 
 
 def _tail(message: Message) -> str:

