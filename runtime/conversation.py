@@ -183,6 +183,11 @@ class Conversation:
             raise UnknownHandle(f"{handle[:40]!r} names no text of this conversation; take handles from the prompt")
         return found if isinstance(found, str) else tokens.compact(found)
 
+    def stored(self) -> list[tuple[str, str]]:
+        """All texts, each behind its handle, the newest first; not the arguments of calls, and no index pages."""
+        texts = sorted(((n, text) for n, text in self._texts.items() if isinstance(text, str)), reverse=True)
+        return [(ref(self._salt, n), text) for n, text in texts]
+
 
 def _texts(turn: Turn) -> Mapping[int, Json]:
     """Every text of a turn that can stand behind a handle, by its number; arguments of calls as they are."""

@@ -235,7 +235,11 @@ class SatchelMiddleware(AgentMiddleware[SatchelState, Any, Any]):
             return None
         try:
             given = recall.arguments(call["args"])
-            text = self._shelf.text(ledger, request.state["messages"], given.pop("ref") or "")
+            ref, messages = given.pop("ref"), request.state["messages"]
+            if not ref and (given["query"] or given["regex"]):
+                stored = self._shelf.stored(ledger, messages)
+                return answer(call, recall.search(stored, query=given["query"], regex=given["regex"]))
+            text = self._shelf.text(ledger, messages, ref or "")
         except UnknownHandle as error:
             return answer(call, str(error), error=True)
         return answer(call, recall.select(text, **given))

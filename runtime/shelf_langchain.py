@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2s
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from satchel.runtime.context.message import Message
     from satchel.runtime.gate import Standing, Verdict
     from satchel.runtime.ledger import Ledger
+
+T = TypeVar("T")
 
 KEPT = 64
 """Conversations that are kept warm; an older one is made anew from its messages."""
@@ -146,18 +148,25 @@ class Shelf:
 
     def text(self, ledger: Ledger, messages: Sequence[BaseMessage], handle: str) -> str:
         """The text behind a handle that stood in the prompt before the newest reply. Raises `UnknownHandle`."""
+        return self._asked(ledger, messages, lambda conversation: conversation.text(handle))
+
+    def stored(self, ledger: Ledger, messages: Sequence[BaseMessage]) -> list[tuple[str, str]]:
+        """All texts before the newest reply, each behind its handle, the newest first. Raises `UnknownHandle`."""
+        return self._asked(ledger, messages, lambda conversation: conversation.stored())
+
+    def _asked(self, ledger: Ledger, messages: Sequence[BaseMessage], ask: Callable[[Conversation], T]) -> T:
         if not ledger.setting:
-            raise UnknownHandle(f"{handle[:40]!r} names no text: nothing has been left out so far")
+            raise UnknownHandle("nothing is stored behind a handle: nothing has been left out so far")
         newest = max((n for n, message in enumerate(messages) if isinstance(message, AIMessage)), default=0)
         setting = Setting(**ledger.setting)
         live = self._held.get((_salt(messages), setting))
         if live and live.conversation.number == ledger.texts:
             with live.lock:
-                return live.conversation.text(handle)
+                return ask(live.conversation)
         with self.held(setting, messages[:newest]) as held:
             if held.conversation.number != ledger.texts:
                 raise UnknownHandle("the conversation was changed since this handle was given; read its source again")
-            return held.conversation.text(handle)
+            return ask(held.conversation)
 
     def surface(self, request: Any) -> Surface:
         """What is sent beside the messages of a request. Raises `ConfigError` for a tool that is named like ours."""
