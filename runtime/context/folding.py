@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from satchel.runtime.context import tokens
 from satchel.runtime.context.block import FRAME, Lookup
 from satchel.runtime.context.controller import Outlook
-from satchel.runtime.context.digest import Digest, append, fold
+from satchel.runtime.context.digest import USER, Digest, append, fold
 from satchel.runtime.context.ingest import SHARE, arrive
 from satchel.runtime.context.item import Item, items
 from satchel.runtime.context.message import Message
@@ -189,6 +189,7 @@ class Fold:
         """
         most = free - room // 4 if deep else free
         dense = sum((item.form("row", "list") or item.bare).size for item in every) + FRAME
+        dense += min(sum(form.size for item in every if (form := item.form("user"))), int(room * USER))
         limit = max(min(int(room * ANEW), most - room // 8), min(int(dense * SLACK), most))
         return [n for n in ((limit, free) if deep else (limit,)) if n > 0]
 
