@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,6 +16,9 @@ from satchel.runtime.providers import Provider
 
 EMPTY = "(no text)"
 """Stands for a message without a word, since providers refuse those."""
+
+DIGEST_END = re.compile(r"^\[/satchel \w+\](?=\n)", re.MULTILINE)
+"""Where a block of a digest ends and something follows."""
 
 
 class Layout:
@@ -63,6 +68,8 @@ class Layout:
             return self._reply(message)
         if message.role == "tool":
             return ToolMessage(self._said(content), tool_call_id=message.call_id or "", name=message.name)
+        if message.role == "user" and self._provider.mark:
+            return HumanMessage([_block(part) for part in _parts(content)])
         kind = SystemMessage if message.role == "system" else HumanMessage
         return kind(self._said(content if content.strip() else EMPTY))
 
@@ -77,6 +84,13 @@ class Layout:
             return AIMessage(**{**kept["message"], "tool_calls": calls})
         silent = not calls and not message.content.strip()
         return AIMessage(EMPTY if silent else message.content, tool_calls=calls)
+
+
+def _parts(text: str) -> list[str]:
+    """The text of a user's message, each block of a digest a part of its own: so one more leaves the others cached."""
+    ends = [match.end() for match in DIGEST_END.finditer(text)]
+    parts = [text[start:end] for start, end in pairwise([0, *ends, len(text)])]
+    return [part for part in parts if part.strip()] or [EMPTY]
 
 
 def _tail(message: Message) -> str:
