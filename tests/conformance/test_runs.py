@@ -9,6 +9,7 @@ import pytest
 
 from satchel.memory.errors import LeaseLost
 from satchel.memory.open import runs_of
+from satchel.memory.redis_store import ServerStore
 from satchel.memory.runs import END, START, NoTurn, Turn
 from satchel.memory.store import Store, ThreadId
 from satchel.memory.streams import BUFFER, Streams
@@ -17,7 +18,7 @@ from tests.stores import BACKENDS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from satchel.memory.runs import Runs, Strategy
+from satchel.memory.runs import Runs, Strategy
 
 pytestmark = pytest.mark.parametrize("store", BACKENDS, indirect=True)
 
@@ -44,9 +45,11 @@ async def end(runs: Runs, turn: Turn, status: str = "success") -> None:
 
 
 @pytest.fixture(autouse=True)
-async def clean(runs: Runs) -> AsyncIterator[None]:
+async def clean(runs: Runs, store: Store) -> AsyncIterator[None]:
     yield
     await runs.delete(THREAD)
+    if isinstance(store, ServerStore):  # streams expire, and the list of busy threads is swept by workers
+        await store.connection.redis.flushall()
     await runs.aclose()
 
 
