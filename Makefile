@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Everything that the tests use.
-EXTRAS := --extra encryption --extra models --extra otel --extra service --extra test
+EXTRAS := --extra encryption --extra models --extra otel --extra plots --extra profile --extra service --extra test
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .DELETE_ON_ERROR:

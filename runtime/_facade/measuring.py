@@ -1,0 +1,121 @@
+"""The commands that measure: suites, compare, eval, report, load, bench."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from satchel.threads import AsJson, StoreAt
+
+app = typer.Typer(rich_markup_mode=None)
+
+Limit = Annotated[
+    str | None,
+    typer.Option("--context-limit", metavar="N|+N", help="Tokens, everything counted; +N: beyond the fixed surface."),
+]
+Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds of each case: 40, or 3 of the golden set.")]
+Prices = Annotated[str | None, typer.Option(metavar="ROW,...", help="Price rows, for example c=.10,w=1.25,gpt-5.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the report, result.json and each trial as it comes.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes: 1, or one a core for the golden set.")]
+FailIf = Annotated[
+    str | None,
+    typer.Option(
+        "--fail-if", metavar="EXPR", help="Exit 4 if it holds: 'success_drop > 0.02 or slice(\"long\").usd > 1'."
+    ),
+]
+Earlier = Annotated[
+    Path | None, typer.Option("--baseline", metavar="FILE", help="An earlier result.json, for _drop and _increase.")
+]
+History = Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the result here under its commit, too.")]
+Profile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write a flame graph (.html, or .json for speedscope).")
+]
+
+
+@app.command()
+def suites(as_json: AsJson = False) -> None:
+    """List the task families that `compare` runs, with their tags and their cases in the golden set."""
+    from satchel import pairing
+
+    pairing.suites(as_json=as_json)
+
+
+@app.command()
+def compare(
+    suite: str,
+    modes: Annotated[str, typer.Option(help="Modes to pair with stateless, by task and seed.")] = "stateful,stateless",
+    seeds: Seeds = None,
+    prices: Prices = None,
+    context_limit: Limit = None,
+    out: Out = None,
+    workers: Workers = None,
+    baseline: Earlier = None,
+    fail_if: FailIf = None,
+    history: History = None,
+    store: StoreAt = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a suite, or `golden`, in several modes, paired by task and seed, and say what state saves, or costs."""
+    from satchel import console, pairing
+
+    gate = pairing.gate(fail_if, baseline)
+    with console.profiled(profile):
+        running = pairing.compare(
+            suite, modes, seeds, prices, context_limit, out, store, workers=workers, quiet=as_json
+        )  # fmt: skip
+        data = asyncio.run(running).to_json()
+    pairing.tell(data, out, as_json=as_json)
+    raise typer.Exit(pairing.conclude(data, gate, out=out, history=history))
+
+
+@app.command("eval")
+def evaluate(
+    suite: str,
+    mode: Annotated[str, typer.Option("--mode", help="The one mode to run.")] = "stateful",
+    seeds: Seeds = None,
+    prices: Prices = None,
+    context_limit: Limit = None,
+    out: Out = None,
+    workers: Workers = None,
+    baseline: Earlier = None,
+    fail_if: FailIf = None,
+    history: History = None,
+    store: StoreAt = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a suite, or `golden`, in one mode and print its measures."""
+    from satchel import pairing
+
+    gate = pairing.gate(fail_if, baseline)
+    running = pairing.compare(
+        suite, mode, seeds, prices, context_limit, out, store, workers=workers, baseline=False, quiet=as_json
+    )
+    data = asyncio.run(running).to_json()
+    pairing.tell(data, out, as_json=as_json)
+    raise typer.Exit(pairing.conclude(data, gate, out=out, history=history))
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The --out folder of a comparison.")],
+    into: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rewrite the table of this command in a Markdown file.")
+    ] = None,
+    png: Annotated[bool, typer.Option("--png", help="Write each chart as PNG, too (extra `plots`).")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the pages of a report again from its result.json, and print it."""
+    from satchel import pairing
+    from satchel.evals.report import read_result, rewrite, write_pictures, write_report
+
+    data = read_result(folder)
+    write_report(data, folder)
+    if png:
+        write_pictures(data, folder)
+    if into:
+        rewrite(data, into)
+    pairing.tell(data, folder, as_json=as_json)
