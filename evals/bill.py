@@ -55,8 +55,8 @@ class Crossing:
     def text(self) -> str:
         """In words."""
         if not self.ahead:
-            return f"never in {self.pairs} pairs"
-        return f"turn {self.turn} (median of the {self.ahead} of {self.pairs} pairs that get ahead)"
+            return f"in none of {self.pairs} pairs"
+        return f"in {self.ahead} of {self.pairs} pairs, the median from turn {self.turn}"
 
 
 def crossings(data: Mapping[str, Json], mode: str, price: str) -> Crossing | None:

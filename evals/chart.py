@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 640, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 6, 12, 24
 """Size of a chart and its margins, in units of the drawing."""
 
-BAR = 34
+BAR = 40
 """Height of one part of a waterfall with its name."""
 
 TICKS = 10
@@ -132,25 +132,33 @@ def curves(data: Mapping[str, Json]) -> list[Curves]:
 
 
 def _curves(data: Mapping[str, Json], price: str, costs: Mapping[str, Sequence[float]]) -> Curves:
-    top, across = max(c[-1] for c in costs.values()), max(map(len, costs.values()))
+    """To the end of the longer of the first two modes; what goes on after that is told in the table."""
+    across = max(map(len, list(costs.values())[:2]))
+    top = max(c[min(across, len(c)) - 1] for c in costs.values())
     step = (WIDTH - LEFT - RIGHT) / across
-    told, crosses = [], []
-    for mode, cost in costs.items():
-        if mode == BASELINE or BASELINE not in costs:
-            continue
-        if turn := crossover(cost, costs[BASELINE]):
-            crosses.append((LEFT + step * turn, _y(cost[min(turn, len(cost)) - 1], top)))
+    turns = {
+        mode: crossover(cost, costs[BASELINE]) for mode, cost in costs.items() if mode != BASELINE and BASELINE in costs
+    }
+    told = []
+    for mode, turn in turns.items():
         over = crossings(data, mode, price)
-        told.append(f"{mode} gets ahead for good here {f'at turn {turn}' if turn else 'never'}; overall {over.text}"
-                    if over else f"{mode}: unknown")  # fmt: skip
+        told.append(f"{mode} is ahead {f'from turn {turn} on' if turn else 'at no end'} here"
+                    + (f", {over.text}" if over else ""))  # fmt: skip
+    told += [f"{mode} goes on to turn {len(cost)}" for mode, cost in costs.items() if len(cost) > across]
+    crosses = [
+        (LEFT + step * t, _y(costs[m][min(t, len(costs[m])) - 1], top)) for m, t in turns.items() if t and t <= across
+    ]
     return Curves(
         kind="curves",
         name=price,
         title=f"dollars so far by turn at {price}",
         text="; ".join(told) + "." if told else "One mode alone: nothing to cross.",
         head=("turn", *costs),
-        rows=tuple((str(n + 1), *(f"{c[n]:.4g}" if n < len(c) else "" for c in costs.values())) for n in range(across)),
-        lines=tuple((mode, _line(cost, top, step)) for mode, cost in costs.items()),
+        rows=tuple(
+            (str(n + 1), *(f"{c[n]:.4g}" if n < len(c) else "" for c in costs.values()))
+            for n in range(max(map(len, costs.values())))
+        ),
+        lines=tuple((mode, _line(cost[:across], top, step)) for mode, cost in costs.items()),
         crosses=tuple((round(x, 1), round(y, 1)) for x, y in crosses),
         grid=tuple((round(_y(top * k / 2, top), 1), f"{top * k / 2:.2g}") for k in range(3)),
         ticks=_ticks(across, 0),
@@ -168,9 +176,9 @@ def bars(found: Waterfall, price: str) -> Bars:
     drawn = [(BASELINE, f"{1:.0%}", 0.0, scale, "total")]
     for (name, change), before, after in zip(steps, ends, ends[1:], strict=False):
         low, high = min(before, after) * scale, max(before, after) * scale
-        drawn.append((name, f"{change:+.1%}", low, high, "saves" if change <= 0 else "costs"))
+        drawn.append((name, _per_cent(change), low, high, "saves" if change < 0 else "costs"))
     drawn.append((found.mode, f"{found.end / found.start:.1%}", 0.0, found.end / found.start * scale, "total"))
-    told = "; ".join(f"{name} {change:+.1%}" for name, change in steps)
+    told = "; ".join(f"{name} {_per_cent(change)}" for name, change in steps)
     return Bars(
         kind="bars",
         name=found.mode,
@@ -178,11 +186,17 @@ def bars(found: Waterfall, price: str) -> Bars:
         text=f"From the bill of {BASELINE}, 100 %, to {found.end / found.start:.1%} over {found.tasks} tasks: {told}.",
         head=("part", "of the bill", "how it was found"),
         rows=tuple(
-            (part.name, f"{change:+.1%}", part.why) for part, (_, change) in zip(found.parts, steps, strict=True)
+            (part.name, _per_cent(change), part.why) for part, (_, change) in zip(found.parts, steps, strict=True)
         ),
-        bars=tuple((name, value, round(a, 1), round(max(b - a, 1), 1), kind) for name, value, a, b, kind in drawn),
+        bars=tuple((name, value, round(a, 1), round(b - a, 1), kind) for name, value, a, b, kind in drawn),
         height=BAR * len(drawn),
     )
+
+
+def _per_cent(change: float) -> str:
+    """A change, without a sign where it rounds to nothing."""
+    text = f"{change:+.1%}"
+    return "0" if text in {"+0.0%", "-0.0%"} else text
 
 
 def _steps(values: Sequence[int], top: int, step: float) -> str:

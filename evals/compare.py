@@ -16,7 +16,7 @@ from satchel.evals.metrics import pareto, price_reversal, slices, totals
 from satchel.evals.oracle import Oracle
 from satchel.evals.pairs import places, record
 from satchel.evals.plan import Kept, Setting
-from satchel.evals.report import SCHEMA, prepare, write_report
+from satchel.evals.report import SCHEMA, prepare, read_pairs, write_report
 from satchel.evals.suite import Suite, Task
 from satchel.evals.suite import suite as suite_named
 from satchel.evals.suite import summary as summary_of
@@ -151,7 +151,8 @@ async def compare(
     )
     if out:
         find = places(jobs, kept.get).__getitem__
-        write_report(result, out, pairs=await record(result.to_json(), find, setting))
+        known = read_pairs(out)
+        write_report(result, out, pairs=await record(result.to_json(), find, setting, known=known))
     return result
 
 

@@ -57,12 +57,12 @@ class Gate:
     clauses: list[ast.expr] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        try:
-            tree = ast.parse(self.text[:LONGEST].strip(), mode="eval").body
-        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-            raise ConfigError(f"--fail-if {self.text!r:.200} cannot be read: {error}") from None
         if len(self.text) > LONGEST:
             raise ConfigError(f"--fail-if has {len(self.text)} characters; {LONGEST} are enough")
+        try:
+            tree = ast.parse(self.text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+            raise ConfigError(f"--fail-if {self.text!r:.200} cannot be read: {error}") from None
         self.clauses = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.Or) else [tree]
         for clause in self.clauses:
             self._check(clause)
@@ -145,8 +145,8 @@ def _read(node: ast.expr, readings: Readings, seen: dict[str, float]) -> float:
     found = readings.read(*value)
     if found is None:
         raise Unknown(ast.unparse(node))
-    seen[ast.unparse(node)] = found
-    return found
+    seen[ast.unparse(node)] = rounded = float(f"{found:.9g}")  # 1 - 0.98 is 0.02, not more
+    return rounded
 
 
 def junit(checks: list[Check], suite: str) -> bytes:

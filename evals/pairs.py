@@ -24,6 +24,10 @@ PAIRS = "pairs.json"
 """The file of a report folder that holds them."""
 
 
+Place = tuple[str, str, int, str]
+"""Suite, case, seed and mode of a trial."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A task in a mode and in the baseline, as trials of result.json; dollars are those of the first price row."""
@@ -58,33 +62,43 @@ def _task(trial: Mapping[str, Json]) -> tuple[str, str, int]:
 
 
 async def record(
-    data: Mapping[str, Json], find: Callable[[tuple[str, str, int, str]], tuple[Task, Mode]], setting: Setting
+    data: Mapping[str, Json],
+    find: Callable[[Place], tuple[Task, Mode]],
+    setting: Setting,
+    *,
+    known: Sequence[Json] = (),
 ) -> list[Json]:
-    """The worst pairs with every prompt, each task played again in both modes.
+    """The worst pairs with every prompt: each task is played again in both modes, unless it is among the known ones.
 
-    A scripted policy plays the same run again; `same` says that the digest of its prompts is that of the trial.
-    `find` gives the task and the mode of a trial. A live model would be asked, and billed, anew: nothing is recorded.
+    A scripted policy plays the same run again, and `prompts` is the digest that shows it. `find` gives the task and the
+    mode of a trial. A live model would be asked, and billed, anew: nothing is recorded.
     """
     if setting.model:
         return []
+    before = {(*_task(pair), side["prompts"]): side for pair in known for side in (pair["base"], pair["ours"])}
     found: list[Json] = []
     for pair in ranked(data)[:WHOLE]:
         sides = {}
-        for side, trial in (("base", pair.base), ("ours", pair.ours)):
-            task, mode = find((*_task(trial), trial["mode"]))
-            tape = Tape()
-            again = await run_trial(
-                task.suite, task.seed, mode, number=task.number, store=MemoryStore(), prices=setting.prices,
-                context_limit=setting.context_limit, tape=tape,
-            )  # fmt: skip
-            sides[side] = {"mode": trial["mode"], "same": again.prompts == trial["prompts"], **tape.to_json()}
+        for name, trial in (("base", pair.base), ("ours", pair.ours)):
+            place = (*_task(trial), trial["mode"])
+            side = before.get((*_task(trial), trial["prompts"])) or await _play(*find(place), setting)
+            sides[name] = {**side, "mode": trial["mode"]}
         found.append({"suite": pair.ours["suite"], "case": pair.ours["case"], "seed": pair.ours["seed"], **sides})
     return found
 
 
+async def _play(task: Task, mode: Mode, setting: Setting) -> dict[str, Json]:
+    tape = Tape()
+    again = await run_trial(
+        task.suite, task.seed, mode, number=task.number, store=MemoryStore(), prices=setting.prices,
+        context_limit=setting.context_limit, tape=tape,
+    )  # fmt: skip
+    return {"prompts": again.prompts, **tape.to_json()}
+
+
 def places(
     jobs: Sequence[tuple[str, Task, Mode]], kept: Callable[[str], Trial | None]
-) -> dict[tuple[str, str, int, str], tuple[Task, Mode]]:
+) -> dict[Place, tuple[Task, Mode]]:
     """Where each trial came from: its task and mode."""
     done = ((kept(key), task, mode) for key, task, mode in jobs)
     return {(*trial.pair, trial.mode): (task, mode) for trial, task, mode in done if trial}

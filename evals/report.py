@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 SCHEMA = "satchel.compare/3"
 """The version of result.json."""
 
+PAIRS_SCHEMA = "satchel.pairs/1"
+"""The version of pairs.json."""
+
 JUNIT = "junit.xml"
 """The file of a report folder that tells what a gate said."""
 
@@ -44,10 +47,10 @@ def write_report(result: Result | Mapping[str, Json], out: Path, *, pairs: Seque
     data = result if isinstance(result, Mapping) else result.to_json()
     prepare(out)
     if pairs is None:
-        pairs = _read_pairs(out / PAIRS)
+        pairs = read_pairs(out)
     texts = {
         "result.json": _dump(data),
-        PAIRS: json.dumps(pairs, ensure_ascii=False) + "\n",
+        PAIRS: json.dumps({"schema": PAIRS_SCHEMA, "pairs": pairs}, ensure_ascii=False) + "\n",
         "report.html": render_html(data, pairs),
         "report.md": render_markdown(data),
     }
@@ -59,14 +62,13 @@ def _dump(data: Mapping[str, Json]) -> str:
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _read_pairs(path: Path) -> Sequence[Json]:
+def read_pairs(folder: Path) -> Sequence[Json]:
+    """The pairs with prompts of a report folder; none if there is no file of ours, since they can be made again."""
     try:
-        found: Sequence[Json] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        found: Json = json.loads((folder / PAIRS).read_text(encoding="utf-8"))
+        return list(found["pairs"]) if found["schema"] == PAIRS_SCHEMA else []
+    except (OSError, ValueError, KeyError, TypeError):
         return []
-    except ValueError as error:
-        raise ConfigError(f"{path} cannot be read ({error}); remove it, or run the comparison again") from None
-    return found
 
 
 def read_result(folder: Path) -> dict[str, Json]:

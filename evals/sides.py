@@ -105,7 +105,7 @@ def rows(data: Mapping[str, Json], recorded: Sequence[Json]) -> list[Row]:
                    ) if found else 0  # fmt: skip
         if found and size <= left:
             left -= size
-            sound = found["base"]["same"] and found["ours"]["same"]
+            sound = all(found[s]["prompts"] == trial["prompts"] for s, trial in (("base", pair.base), ("ours", t)))
             made.append(Row(pair, tuple(_turns(found, pair)), sound))
         else:
             made.append(Row(pair))
@@ -124,23 +124,53 @@ def _turns(found: Mapping[str, Json], pair: Pair) -> list[Turn]:
 def _side(tape: Mapping[str, Json], trial: Mapping[str, Json]) -> list[Side]:
     sides, before, tools = [], list[int](), -1
     for turn, numbers, spent in zip(tape["turns"], prompts(dict(tape)), trial["turns"], strict=False):
-        gone = set(before) - set(numbers)
-        sides.append(Side(
-            input=spent[0], cached=spent[1], folded=bool(spent[3]), kept=turn["keep"],
-            new=tuple(_shown(tape["texts"][n]) for n in turn["then"]),
-            dropped=tuple(_shown(tape["texts"][n], whole=False) for n in before if n in gone),
-            reply=_reply(turn["reply"]),
-            tools=clip(json.dumps(tape["tools"][turn["tools"]], indent=1, ensure_ascii=False))
-            if turn["tools"] != tools else "",
-        ))  # fmt: skip
+        new, dropped = _changes([tape["texts"][n] for n in before], [tape["texts"][n] for n in numbers])
+        schemas = tape["tools"][turn["tools"]]
+        sides.append(
+            Side(
+                input=spent[0],
+                cached=spent[1],
+                folded=bool(spent[3]),
+                kept=len(numbers) - len(new),
+                new=tuple(map(_shown, new)),
+                dropped=tuple(map(_named_only, dropped)),
+                reply=_reply(turn["reply"]),
+                tools=clip(json.dumps(schemas, indent=1, ensure_ascii=False)) if turn["tools"] != tools else "",
+            )
+        )
         before, tools = numbers, turn["tools"]
     return sides
 
 
-def _shown(message: Mapping[str, Json], *, whole: bool = True) -> Shown:
+def _changes(before: Sequence[Json], now: Sequence[Json]) -> tuple[list[Json], list[Json]]:
+    """Messages of a prompt that the one before did not have, and those of that one that are gone.
+
+    A message that only lost its tail is neither, and one that goes on in a longer one is not gone.
+    """
+    old, bodies = {_body(m) for m in before}, [_body(m) for m in now]
+    new = [m for m, body in zip(now, bodies, strict=True) if body not in old or m["volatile"]]
+    return new, [m for m in before if not any(body.startswith(_body(m)) for body in bodies)]
+
+
+def _body(message: Mapping[str, Json]) -> str:
+    """A message as text, without its tail."""
+    text = message["content"]
+    own = text[: len(text) - message["volatile"]]
+    return f"{message['role']} {message.get('tool_call_id')} {_calls(message.get('tool_calls') or ())}\n{own}"
+
+
+def _shown(message: Mapping[str, Json]) -> Shown:
     text = message["content"] + _calls(message.get("tool_calls") or ())
-    role = " ".join(filter(None, (message["role"], message.get("name"))))
-    return Shown(role, _line(text), clip(text) if whole else "")
+    return Shown(_role(message), _line(text), clip(text))
+
+
+def _named_only(message: Mapping[str, Json]) -> Shown:
+    return Shown(_role(message), _line(message["content"] + _calls(message.get("tool_calls") or ())), "")
+
+
+def _role(message: Mapping[str, Json]) -> str:
+    tail = "with the latest state" if message["volatile"] else None
+    return " ".join(filter(None, (message["role"], message.get("name"), tail)))
 
 
 def _reply(reply: Mapping[str, Json]) -> Shown:

@@ -25,7 +25,7 @@ class Tape:
 
     def add(self, messages: Sequence[Message], tools: Sequence[Json], answer: Answer) -> None:
         """Keep a prompt with its reply."""
-        numbers = [self._number(message.wire()) for message in messages]
+        numbers = [self._number(message.wire() | {"volatile": message.volatile}) for message in messages]
         pairs = zip(self._last, numbers, strict=False)
         shared = min(len(self._last), len(numbers))
         keep = next((n for n, (a, b) in enumerate(pairs) if a != b), shared)
@@ -46,7 +46,10 @@ class Tape:
         return self._known[text]
 
     def to_json(self) -> dict[str, Json]:
-        """The tape as it stands in pairs.json: distinct messages and sets of tools, and the turns that name them."""
+        """The tape as it stands in pairs.json: distinct messages and sets of tools, and the turns that name them.
+
+        The last `volatile` characters of a message are the tail with the latest state.
+        """
         return {"texts": self.texts, "tools": self.tools, "turns": self.turns}
 
 

@@ -119,3 +119,32 @@ def report(
     if into:
         rewrite(data, into)
     pairing.tell(data, folder, as_json=as_json)
+
+
+@app.command()
+def load(
+    levels: Annotated[str, typer.Option(metavar="N,...", help="Runs at the same time, level by level.")] = (
+        "1,5,10,25,50"
+    ),
+    latency: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Of each answer of the model.")] = 0.05,
+    turns: Annotated[int, typer.Option(min=1, help="Model calls of a run.")] = 6,
+    runs: Annotated[int, typer.Option(min=1, help="Runs of each worker, one after the other.")] = 4,
+    mode: Annotated[str, typer.Option("--mode")] = "stateful",
+    store: StoreAt = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ramp up concurrent runs against a simulated model: latencies, errors, breaking point, overhead."""
+    from satchel import console, loading
+
+    with console.profiled(profile):
+        found = asyncio.run(loading.load(levels, latency, turns, runs, mode, store))
+    loading.tell(found, as_json=as_json)
+
+
+@app.command()
+def bench(store: StoreAt = None, as_json: AsJson = False) -> None:
+    """Measure a turn and an append beside the barest thing that does the same; read the ratios."""
+    from satchel import loading
+
+    loading.tell_ratios(asyncio.run(loading.bench(store)), as_json=as_json)

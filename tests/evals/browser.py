@@ -81,8 +81,8 @@ class Browser:
         self.wait("Page.loadEventFired")
 
     def picture(self, path: Path) -> bytes:
-        """The whole page as PNG."""
-        shot = self.ask("Page.captureScreenshot", captureBeyondViewport=True)
+        """What is on the screen as PNG."""
+        shot = self.ask("Page.captureScreenshot")
         path.write_bytes(base64.b64decode(shot["data"]))
         return path.read_bytes()
 
@@ -97,7 +97,7 @@ def chromium(profile: Path) -> Iterator[Browser]:
     words = [program, *QUIET, f"--user-data-dir={profile}", "--remote-debugging-pipe", "about:blank"]
     with subprocess.Popen(
         ["/bin/bash", "-c", plumbed, "chromium", *words], pass_fds=(inward[0], outward[1]), stderr=subprocess.DEVNULL
-    ) as process:
+    ):
         os.close(inward[0])
         os.close(outward[1])
         with os.fdopen(outward[0], "rb") as heard:
@@ -109,5 +109,6 @@ def chromium(profile: Path) -> Iterator[Browser]:
             try:
                 yield browser
             finally:
+                browser.session = ""
+                browser.ask("Browser.close")
                 os.close(inward[1])
-                process.terminate()

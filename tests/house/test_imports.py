@@ -47,6 +47,7 @@ ROOMS = {
     "tiktoken": {"satchel.runtime.context.tokens"},
     "langgraph": {
         *SAVER,
+        "satchel.evals.load",
         "satchel.evals.saver_growth",
         "satchel.evals.saver_pace",
         "satchel.memory.cursor",
