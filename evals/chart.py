@@ -142,7 +142,7 @@ def _curves(data: Mapping[str, Json], price: str, costs: Mapping[str, Sequence[f
     told = []
     for mode, turn in turns.items():
         over = crossings(data, mode, price)
-        told.append(f"{mode} is ahead {f'from turn {turn} on' if turn else 'at no end'} here"
+        told.append(f"{mode} is {f'ahead from turn {turn} on' if turn else 'not ahead'} here"
                     + (f", {over.text}" if over else ""))  # fmt: skip
     told += [f"{mode} goes on to turn {len(cost)}" for mode, cost in costs.items() if len(cost) > across]
     crosses = [
