@@ -133,7 +133,7 @@ def _side(tape: Mapping[str, Json], trial: Mapping[str, Json]) -> list[Side]:
                 folded=bool(spent[3]),
                 kept=len(numbers) - len(new),
                 new=tuple(map(_shown, new)),
-                dropped=tuple(map(_named_only, dropped)),
+                dropped=tuple(map(_shown, dropped)),
                 reply=_reply(turn["reply"]),
                 tools=clip(json.dumps(schemas, indent=1, ensure_ascii=False)) if turn["tools"] != tools else "",
             )
@@ -162,10 +162,6 @@ def _body(message: Mapping[str, Json]) -> str:
 def _shown(message: Mapping[str, Json]) -> Shown:
     text = message["content"] + _calls(message.get("tool_calls") or ())
     return Shown(_role(message), _line(text), clip(text))
-
-
-def _named_only(message: Mapping[str, Json]) -> Shown:
-    return Shown(_role(message), _line(message["content"] + _calls(message.get("tool_calls") or ())), "")
 
 
 def _role(message: Mapping[str, Json]) -> str:

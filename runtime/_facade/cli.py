@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from satchel import measuring, threads
-from satchel.measuring import Profile
+from satchel.measuring import Limit, Profile
 from satchel.threads import AsJson, StoreAt
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ AgentAt = Annotated[str | None, typer.Option("--agent", metavar="MODULE:ATTR", h
 Model = Annotated[str | None, typer.Option(help="provider:model, or sim:echo, which needs no key.")]
 ModeName = Annotated[str | None, typer.Option("--mode", help="stateful, stateless, or a baseline by name.")]
 Limits = Annotated[str | None, typer.Option("--budget", metavar="NAME=N,...", help="For example steps=40,usd=0.5.")]
-Limit = Annotated[
-    str | None,
-    typer.Option("--context-limit", metavar="N|+N", help="Tokens, everything counted; +N: beyond the fixed surface."),
-]
 
 
 @app.command()
