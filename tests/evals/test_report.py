@@ -274,6 +274,7 @@ def test_a_real_browser_shows_the_page_without_an_error_or_a_request(
             pictures[width, dark] = browser.picture(tmp_path / f"{width}-{dark}.png")
             assert browser.value("document.querySelectorAll('.pair').length") == 2
             assert browser.value("document.querySelectorAll('.turn').length") > 10
+            assert browser.value(NARROW) == 0, "a measure's name reads as words"
             assert browser.value(UNNAMED) == 0, "every chart has a title, a description and a table"
         assert len(set(pictures.values())) == 4, "dark and light, phone and desk are four different pages"
         asked = {event["request"]["url"] for event in browser.of("Network.requestWillBeSent")}
@@ -281,6 +282,9 @@ def test_a_real_browser_shows_the_page_without_an_error_or_a_request(
         assert browser.of("Log.entryAdded") == browser.of("Runtime.exceptionThrown") == []
         assert browser.of("Runtime.consoleAPICalled") == []
 
+
+NARROW = "[...document.querySelectorAll('section > .scroll tbody th')].filter(th => th.clientWidth < 80).length"
+"""Names of measures squeezed to a column of letters."""
 
 UNNAMED = """[...document.querySelectorAll('svg')].filter(svg => {
   const named = svg.getAttribute('aria-labelledby').split(' ').map(id => document.getElementById(id));
