@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from satchel.evals.tape import Tape
+from satchel.evals.prompt_tape import Tape
 from satchel.evals.trial import Trial, run_trial
 from satchel.evals.verdict import BASELINE
 from satchel.memory.memory_store import MemoryStore

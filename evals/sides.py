@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from satchel.evals.pairs import Pair, ranked
-from satchel.evals.tape import prompts
+from satchel.evals.prompt_tape import prompts
 
 if TYPE_CHECKING:
     from satchel.memory.records import Json

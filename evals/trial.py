@@ -21,8 +21,8 @@ from satchel.runtime.prices import bill_prompt, find, row
 if TYPE_CHECKING:
     from satchel.evals.case import Case
     from satchel.evals.graders import Judge
+    from satchel.evals.prompt_tape import Tape
     from satchel.evals.suite import Suite
-    from satchel.evals.tape import Tape
     from satchel.memory.records import Json
     from satchel.memory.store import Store
     from satchel.runtime.models import Model

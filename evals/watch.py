@@ -18,7 +18,7 @@ from satchel.runtime.models import spoken
 
 if TYPE_CHECKING:
     from satchel.evals.case import Case
-    from satchel.evals.tape import Tape
+    from satchel.evals.prompt_tape import Tape
     from satchel.memory.records import Json
     from satchel.runtime.context.message import Message, ToolCall
     from satchel.runtime.events import Event, RunResult

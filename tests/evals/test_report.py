@@ -17,6 +17,7 @@ import pytest
 from satchel.evals import sides
 from satchel.evals.chart import panels, representative
 from satchel.evals.compare import Result, compare
+from satchel.evals.prompt_tape import prompts
 from satchel.evals.report import charts as all_charts
 from satchel.evals.report import (
     read_pairs,
@@ -29,7 +30,6 @@ from satchel.evals.report import (
 )  # fmt: skip
 from satchel.evals.sides import rows
 from satchel.evals.suite import suite
-from satchel.evals.tape import prompts
 from satchel.memory.errors import ConfigError
 from satchel.memory.memory_store import MemoryStore
 from satchel.runtime.prices import STANDING
