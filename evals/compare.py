@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from satchel.evals import pool
+from satchel.evals.cassette import Kind, kind
 from satchel.evals.metrics import pareto, price_reversal, slices, totals
 from satchel.evals.oracle import Oracle
 from satchel.evals.pairs import places, record
@@ -46,7 +47,7 @@ class Result:
     prices: tuple[str, ...]
     git: str | None
     created: str
-    kind: Literal["simulated", "replayed", "live"]
+    kind: Kind
     model: str | None
     trials: tuple[Trial, ...]
 
@@ -88,7 +89,7 @@ class Result:
             "prices": list(self.prices),
             "verdict": self.verdict,
             "modes": modes,
-            "comparisons": {c.mode: c.to_json() for c in self.comparisons},
+            "comparisons": {c.mode: {**c.to_json(), "kind": self.kind} for c in self.comparisons},
             "slices": slices(self.trials, self.modes, self.prices[0]) if self.comparisons else {},
             "pareto": pareto(modes, self.prices[0]),
             "price_reversal": {mode: found for mode, found in reversals.items() if found},
@@ -114,8 +115,9 @@ async def compare(
 
     With one worker trials run one after the other in this process, the modes of a task side by side, so that wall times
     are fair; with more, in as many processes, each with the store of that URL. What `out` holds already is not run
-    again; every result is kept there as it comes, and the report is written at the end. Raises `ConfigError` before the
-    first trial for an unknown mode or price, and for no seeds or no prices.
+    again; every result is kept there as it comes, and the report is written at the end. A `model` plays in place of the
+    scripted policies: a live one, one that records, or a recording (`satchel.evals.cassette`). Raises `ConfigError`
+    before the first trial for an unknown mode or price, and for no seeds or no prices; `BudgetExceeded` at a cap.
     """
     ways = [mode_named(m) for m in ([BASELINE] if baseline else []) + list(modes)]
     ways = list({way.name: way for way in ways}.values())
@@ -125,7 +127,7 @@ async def compare(
     plan = tasks_of(suite, seeds) if isinstance(suite, str) else [Task(suite, 0, seed) for seed in seeds]
     if out:
         prepare(out)
-    setting = Setting(prices=rows, context_limit=context_limit, model=model.name if model else None)
+    setting = Setting(prices=rows, context_limit=context_limit, model=model.name if model else None, kind=kind(model))
     kept = Kept(out)
     jobs = [(setting.digest(task, way.name), task, way) for task in plan for way in ways]
     left = [job for job in jobs if kept.get(job[0]) is None]
@@ -145,7 +147,7 @@ async def compare(
         prices=rows,
         git=commit(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        kind="live" if model else "simulated",
+        kind="replayed" if plan[0].suite.recorded else kind(model),
         model=model.name if model else None,
         trials=tuple(filter(None, (kept.get(key) for key, _, _ in jobs))),
     )

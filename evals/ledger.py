@@ -28,6 +28,11 @@ class Line:
     cells: tuple[str, ...]
 
 
+def badges(data: Mapping[str, Json]) -> list[str]:
+    """The modes as heads of columns, each with where its figures come from: live, replayed or simulated."""
+    return [f"{mode} ({found['kind']})" for mode, found in data["modes"].items()]
+
+
 def table(data: Mapping[str, Json]) -> list[Line]:
     """The ledger: one line a measure, one column a mode; means per trial, dollars relative to the baseline."""
     modes = list(data["modes"].values())

@@ -41,6 +41,7 @@ def totals(trials: Sequence[Trial], prices: Sequence[str]) -> dict[str, Json]:
     replies = [t.first_reply_seconds for t in trials if t.first_reply_seconds is not None]
     return {
         "trials": len(trials),
+        "kind": trials[0].kind,
         "success_mean": success.value,
         "success_ci": bounds(success),
         "solved": solved,

@@ -71,9 +71,10 @@ async def record(
     """The worst pairs with every prompt: each task is played again in both modes, unless it is among the known ones.
 
     A scripted policy plays the same run again, and `prompts` is the digest that shows it. `find` gives the task and the
-    mode of a trial. A live model would be asked, and billed, anew: nothing is recorded.
+    mode of a trial. Nothing is recorded where no policy played: a live model would be asked, and billed, anew, and a
+    replayed one has its answers elsewhere.
     """
-    if setting.model:
+    if setting.model or data["kind"] == "replayed":
         return []
     before = {(*_task(pair), side["prompts"]): side for pair in known for side in (pair["base"], pair["ours"])}
     found: list[Json] = []

@@ -29,17 +29,21 @@ SOURCES = (".py", ".md", ".json", ".lua", ".bin", ".jinja")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What decides a trial beside task and mode: price rows, ceiling, the model's name (None: the scripted policy)."""
+    """What decides a trial beside task and mode: price rows, ceiling, the model's name (None: the scripted policy).
+
+    `kind` keeps what was replayed apart from what was live.
+    """
 
     prices: tuple[str, ...]
     context_limit: str | None = None
     model: str | None = None
+    kind: str = "simulated"
 
     def digest(self, task: Task, mode: str) -> str:
         """A digest of all that decides a trial, our own source and texts included."""
         parts = [
             task.suite.name, task.number, task.seed, mode, self.prices, self.context_limit or task.suite.context_limit,
-            self.model, source(),
+            self.model, self.kind, source(), task.suite.recorded.version if task.suite.recorded else None,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 

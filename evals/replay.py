@@ -70,14 +70,26 @@ def _lines(file: IO[str], path: Path) -> Iterator[str]:
 def _trajectory(line: str, where: str) -> Trajectory:
     try:
         raw = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _no_trajectory(where, str(error)) from None
+    return trajectory(raw, where)
+
+
+def trajectory(raw: Json, where: str) -> Trajectory:
+    """A trajectory from one value of a trace file. Raises `TraceError` that says where it stands."""
+    try:
         tools = raw.get("tools") or []
         made = Trajectory(str(raw["id"]), tuple(tools), tuple(Message.from_wire(m) for m in raw["messages"]))
         wrong = _wrong(raw["id"], tools, {m.role for m in made.messages})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         wrong = f"no {error}" if isinstance(error, KeyError) else str(error)
     if wrong:
-        raise TraceError(f"{where}: not a trajectory ({wrong}); expected {{id, tools, messages: [...]}}")
+        raise _no_trajectory(where, wrong)
     return made
+
+
+def _no_trajectory(where: str, wrong: str) -> TraceError:
+    return TraceError(f"{where}: not a trajectory ({wrong}); expected {{id, tools, messages: [...]}}")
 
 
 def _wrong(name: Json, tools: Json, roles: set[str]) -> str | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from satchel.evals import chart
 from satchel.evals.bill import waterfall
-from satchel.evals.ledger import fronts, ratios, slices, table
+from satchel.evals.ledger import badges, fronts, ratios, slices, table
 from satchel.evals.pairs import PAIRS, WHOLE
 from satchel.evals.sides import HEAD, LISTED, TAIL, rows, visible
 from satchel.memory.errors import ConfigError
@@ -201,6 +201,7 @@ def _view(data: Mapping[str, Json]) -> dict[str, Json]:
         "data": data,
         "seeds": len(data["seeds"]),
         "modes": modes,
+        "badges": badges(data),
         "others": others,
         "table": table(data),
         "ratios": ratios(data),

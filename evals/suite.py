@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
 from satchel.evals.audit import audit
 from satchel.evals.case import Case
@@ -18,10 +19,27 @@ from satchel.evals.repair import repair
 from satchel.evals.service import service
 from satchel.memory.errors import ConfigError
 
+if TYPE_CHECKING:
+    from satchel.evals.trial import Trial
+    from satchel.runtime.mode import Mode
+
 __all__ = ["GOLDEN", "SUITES", "Case", "Suite", "Task", "suite", "tasks"]
+
+TRACES = "traces:"
+"""How the name of a suite begins that is a folder of recorded trajectories."""
 
 STRIDE = 1_000
 """Draws between two cases of the golden set: each has as many seeds of its own."""
+
+
+class Recorded(Protocol):
+    """Trials that are replayed, not played: `size` of them; `version` is a digest of what they are."""
+
+    size: int
+    version: str
+
+    def trial(self, name: str, draw: int, mode: Mode, context_limit: str, prices: Sequence[str]) -> Trial:
+        """One of them in a mode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +48,7 @@ class Suite:
 
     `context_limit` is the ceiling of a trial unless another is asked for: a number of tokens, or `+N` beyond the fixed
     surface. `tags` say what it is about and how hard it is. `golden` is how many of its cases the golden set has.
+    Where trials are `recorded`, nothing is made.
     """
 
     name: str
@@ -38,6 +57,7 @@ class Suite:
     context_limit: str = "+8000"
     tags: frozenset[str] = frozenset()
     golden: int = 0
+    recorded: Recorded | None = None
 
     def draw(self, number: int, seed: int) -> int:
         """The draw of case `number` at a seed; case 0 is the one that the suite runs by itself."""
@@ -114,7 +134,11 @@ GOLDEN = "golden"
 
 
 def suite(name: str) -> Suite:
-    """The suite of that name; `ConfigError` with the nearest names if there is none."""
+    """The suite of that name, or of `traces:DIR`; `ConfigError` with the nearest names if there is none."""
+    if name.startswith(TRACES):
+        from satchel.evals.traces import traces  # noqa: PLC0415 - it makes suites, so it needs what stands here
+
+        return traces(name)
     if name in SUITES:
         return SUITES[name]
     near = difflib.get_close_matches(name, [*SUITES, GOLDEN], n=3, cutoff=0.4) or [*SUITES, GOLDEN]

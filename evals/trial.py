@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, cast
 
+from satchel.evals.cassette import Kind, begin, kind
 from satchel.evals.oracle import Oracle
 from satchel.evals.watch import Counted, Metered, TurnTokens, Watch
 from satchel.memory.errors import ModelError
@@ -40,7 +41,7 @@ class Trial:
 
     Tokens are counted by us; `cached_tokens` is the sum over turns of the longest common prefix with the turn before.
     `usd` is by price row, in dollars for a model's row and in millions of uncached input tokens for a relative one;
-    None is unknown. `seconds` are wall time, `store_bytes` the thread as stored.
+    None is unknown. `seconds` are wall time, `store_bytes` the thread as stored. `kind` says who answered.
     """
 
     suite: str
@@ -80,6 +81,7 @@ class Trial:
     prompts: str = ""
     tags: tuple[str, ...] = ()
     judged: float | None = None
+    kind: Kind = "simulated"
 
     @property
     def pair(self) -> tuple[str, str, int]:
@@ -122,6 +124,8 @@ async def run_trial(
     """
     way = mode_named(mode)
     draw = suite.draw(number, seed)
+    if suite.recorded and model is None:
+        return suite.recorded.trial(suite.name, draw, way, context_limit or suite.context_limit, prices)
     reference = await (oracle or Oracle()).of(suite, draw)
     case = suite.make(draw)
     watch, counted = Watch(case), Counted(store)
@@ -129,6 +133,7 @@ async def run_trial(
     agent = _agent(case, metered, way, cast("Store", counted), context_limit or suite.context_limit)
     thread = ThreadId(f"{suite.name}/{way.name}/{draw}", TENANT)
     await _clear(store, thread)
+    begin(model, thread.name)
     began = time.perf_counter()
     answer = await _converse(agent, thread, case, watch)
     seconds = time.perf_counter() - began
@@ -178,11 +183,12 @@ async def run_trial(
         tool_errors=watch.errors,
         tokens={name: getattr(watch.usage, name) for name in BUCKETS},
         first_reply_seconds=watch.first_reply,
-        gpu_seconds=metered.seconds if model and find(model.name) is None else None,
+        gpu_seconds=metered.seconds if model and kind(model) == "live" and find(model.name) is None else None,
         round_trips=counted.trips,
         prompts=metered.prompts,
         tags=tuple(sorted({suite.name, *suite.tags, *case.tags})),
         judged=judged.score if judged else None,
+        kind=kind(model),
     )
 
 

@@ -60,7 +60,7 @@ class Comparison:
         """The verdict as one plain sentence, with success, tokens and dollars; the intervals stand in the tables."""
         row, usd = next(iter(self.usd_ratio.items()))
         name, billed = self.mode.capitalize(), f"at {row} with the cached prefix billed"
-        dollars, sent = _change(usd, "dollars"), _change(self.token_ratio, "input tokens")
+        dollars, sent = change(usd, "dollars"), change(self.token_ratio, "input tokens")
         score = f"{self.success[0]:.3f} against {self.success[1]:.3f}"
         match self.code:
             case "too_few":
@@ -143,7 +143,7 @@ def _mean(trials: Sequence[Trial]) -> float:
     return sum(t.success for t in trials) / len(trials) if trials else 0.0
 
 
-def _change(estimate: Estimate, what: str) -> str:
+def change(estimate: Estimate, what: str) -> str:
     """A ratio in words: `38 % fewer input tokens`, `4.7 times the dollars`."""
     if estimate.value is None:
         return f"unknown {what}"

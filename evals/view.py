@@ -72,12 +72,16 @@ class View:
     def recall(self, *words: str, query: str | None = None) -> Answer | None:
         """A call of `recall` for what stands behind a handle beside these words, or None if every such was tried.
 
-        First the handles that stand beside the words, the newest first; then those of index lines and those that stand
-        alone, the oldest first, since what is named nowhere is older than what is. After `TRIES` it gives up.
-        `query` are the words that the hidden line must hold, where they are others.
+        First all that was stored is searched, once anything stands behind a handle; then the handles beside the words,
+        the newest first, those of index lines and those that stand alone, the oldest first, since what is named nowhere
+        is older than what is. After `TRIES` it gives up. `query` are the words that the hidden line must hold, where
+        they are others.
         """
         query = query or " ".join(words)
-        tried = {s.args[0] for s in self.of("recall") if query in s.args[1:]}
+        asked = [s.args for s in self.of("recall") if query in s.args]
+        if not asked and (self.index or any(s.refs for s in self.seen)):
+            return self.calls(("recall", {"query": query}))
+        tried = {args[0] for args in asked}
         beside = [ref for s in reversed(self.seen) for ref in _beside(s, words)]
         left = [ref for ref in dict.fromkeys([*beside, *self.index]) if ref not in tried]
         return self.calls(("recall", {"ref": left[0], "query": query})) if left and len(tried) < TRIES else None

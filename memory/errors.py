@@ -17,7 +17,8 @@ SatchelError
 │   ├── ModelBusy          no answer now: a rate limit, an overload, a lost connection; trying again may help
 │   └── PromptTooLong      the provider refused the prompt as too long for the model
 ├── BudgetExceeded         only with on_budget="raise"; carries the result
-└── TraceError             a malformed line of a trace file, with file and line number
+├── TraceError             a malformed line of a trace file, with file and line number
+└── CassetteError          a recording of model calls that is malformed, or that lacks the request that was made
 """
 
 from __future__ import annotations
@@ -110,3 +111,7 @@ class BudgetExceeded(SatchelError):
 
 class TraceError(SatchelError):
     """A malformed line of a trace file."""
+
+
+class CassetteError(SatchelError):
+    """A recording of model calls is malformed, or does not hold the request that was made."""

@@ -9,13 +9,31 @@ from typing import TYPE_CHECKING
 
 from satchel.memory.records import Call, Record, Result, Usage
 from satchel.prompts import render
-from satchel.runtime.budget import Cost, exhausted, refusal
+from satchel.runtime.budget import Budget, Cost, Spent, exhausted, refusal
 from satchel.runtime.prices import most
 
 if TYPE_CHECKING:
     from satchel.runtime.context.message import ToolCall
-    from satchel.runtime.history import History
     from satchel.runtime.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run stands: its limits, what it has spent, and sizes in tokens of ours.
+
+    `estimate` bounds the next prompt, `growth` is the most that a turn has added so far, and `factor` how many tokens
+    of the model one of ours is at most. `refused` names the limit that refused a call of the newest reply; `acts` says
+    whether there are tools.
+    """
+
+    budget: Budget
+    spent: Spent
+    steps: int
+    estimate: int
+    growth: int
+    factor: float
+    acts: bool
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +54,7 @@ class Gate:
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
 
-    def model(self, h: History, *, seconds: float) -> Verdict:
+    def model(self, h: Standing, *, seconds: float) -> Verdict:
         """Before a model call. A turn with tools is let through only if an answer after it can still be paid.
 
         `seconds` have passed that the log does not count yet.
@@ -44,15 +62,15 @@ class Gate:
         spec = self._spec
         if over := exhausted(h.budget, h.spent.charged(Usage(), seconds), Cost(0, 0, 0.0), calls=0):
             return Verdict(over, 0)
-        now = self.cost(int(h.context.estimate() * h.context.factor))
+        now = self.cost(int(h.estimate * h.factor))
         stop = h.refused if h.refused in ("tool_calls", "usd") else None
-        needed = [now, self._after(h)] if spec.tools else [now]
+        needed = [now, self._after(h)] if h.acts else [now]
         for n in range(1, len(needed) + 1):
             total = needed[0] if n == 1 else needed[0] + needed[1]
             stop = stop or exhausted(h.budget, h.spent, total, calls=n)
         return Verdict(stop, self._allowance(h) if stop else spec.ceiling)
 
-    def calls(self, h: History, calls: Sequence[ToolCall]) -> list[Record]:
+    def calls(self, h: Standing, calls: Sequence[ToolCall]) -> list[Record]:
         """The intents of a reply's calls, each admitted or refused by the budgets, in order, for one commit."""
         spent, reserve = h.spent, self._after(h)
         records: list[Record] = []
@@ -77,13 +95,13 @@ class Gate:
         usd = most(spec.price, input_tokens=size, output_tokens=spec.reply_tokens)
         return Cost(size, spec.reply_tokens, usd)
 
-    def _after(self, h: History) -> Cost:
+    def _after(self, h: Standing) -> Cost:
         """The answer after one more turn, whose prompt may have grown by what a turn takes at most on arrival."""
         growth = max(self._spec.context_limit // 4, h.growth)
-        size = int((h.context.estimate() + self._spec.reply_tokens + growth) * h.context.factor)
+        size = int((h.estimate + self._spec.reply_tokens + growth) * h.factor)
         return self.cost(min(size, self._spec.ceiling))
 
-    def _allowance(self, h: History) -> int:
+    def _allowance(self, h: Standing) -> int:
         """The most tokens that prompt and reply of the reserved answer may have."""
         spec = self._spec
         sizes = range(spec.ceiling - spec.reply_tokens + 1)

@@ -15,6 +15,7 @@ from satchel.runtime.calibration import Calibration
 from satchel.runtime.context.context import Context, Folded
 from satchel.runtime.context.message import Message, ToolCall
 from satchel.runtime.context.turn import Turn
+from satchel.runtime.gate import Standing
 from satchel.runtime.meter import Watch
 from satchel.runtime.snapshot import Snapshot
 
@@ -93,6 +94,14 @@ class History:
         self.calibration, self.watch = snapshot.calibration, snapshot.watch
         self.context.factor, self.context.cap = self.calibration.factor, snapshot.cap
         self.prompted = True
+
+    @property
+    def standing(self) -> Standing:
+        """Where the run stands, for the gate."""
+        return Standing(
+            self.budget, self.spent, self.steps, self.context.estimate(), self.growth, self.context.factor,
+            bool(self._tools), self.refused,
+        )  # fmt: skip
 
     def _mark(self, at: int) -> None:
         """Remember the state after a fold, just before the reply at `at`."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,6 +16,9 @@ from satchel.runtime.providers import Provider
 
 EMPTY = "(no text)"
 """Stands for a message without a word, since providers refuse those."""
+
+DIGEST_END = re.compile(r"^\[/satchel \w+\](?=\n)", re.MULTILINE)
+"""Where a block of a digest ends and something follows."""
 
 
 class Layout:
@@ -28,11 +33,22 @@ class Layout:
         """The prompt; a function of the messages alone."""
         out = [self._convert(message) for message in messages]
         if self._provider.mark:
-            for n in _ends(messages):
+            for n in self._ends(messages):
                 out[n] = _marked(out[n], self._provider.mark)
         if messages and (tail := _tail(messages[-1])):
             out[-1:] = self._with_tail(out[-1], tail)
         return out
+
+    def _ends(self, messages: Sequence[Message]) -> set[int]:
+        """Where cached prefixes end: at system text and digest, the end of the prompt before, and the end of this one.
+
+        The end of the prompt before is the message ahead of the newest reply. It is marked again so that a turn of many
+        blocks, which a look-back of 20 would not reach over, still finds what was written then.
+        """
+        users = [n for n, message in enumerate(messages) if message.role == "user"]
+        replies = [n for n, message in enumerate(messages) if message.role == "assistant"]
+        system = [n for n, message in enumerate(messages) if message.role == "system"]
+        return {*system[-1:], *users[:1], *(n - 1 for n in replies[-1:] if n), len(messages) - 1}
 
     def _with_tail(self, last: BaseMessage, tail: str) -> list[BaseMessage]:
         if isinstance(last.content, str):
@@ -52,6 +68,8 @@ class Layout:
             return self._reply(message)
         if message.role == "tool":
             return ToolMessage(self._said(content), tool_call_id=message.call_id or "", name=message.name)
+        if message.role == "user" and self._provider.mark:
+            return HumanMessage([_block(part) for part in _parts(content)])
         kind = SystemMessage if message.role == "system" else HumanMessage
         return kind(self._said(content if content.strip() else EMPTY))
 
@@ -68,16 +86,11 @@ class Layout:
         return AIMessage(EMPTY if silent else message.content, tool_calls=calls)
 
 
-def _ends(messages: Sequence[Message]) -> set[int]:
-    """Where cached prefixes end: at the system text, the digest, the end of the prompt before, and the end of this one.
-
-    The end of the prompt before is the message ahead of the newest reply. It is marked again so that a turn of many
-    blocks, which a look-back of 20 would not reach over, still finds what was written then.
-    """
-    users = [n for n, message in enumerate(messages) if message.role == "user"]
-    replies = [n for n, message in enumerate(messages) if message.role == "assistant"]
-    system = [n for n, message in enumerate(messages) if message.role == "system"]
-    return {*system[-1:], *users[:1], *(n - 1 for n in replies[-1:] if n), len(messages) - 1}
+def _parts(text: str) -> list[str]:
+    """The text of a user's message, each block of a digest a part of its own: so one more leaves the others cached."""
+    ends = [match.end() for match in DIGEST_END.finditer(text)]
+    parts = [text[start:end] for start, end in pairwise([0, *ends, len(text)])]
+    return [part for part in parts if part.strip()] or [EMPTY]
 
 
 def _tail(message: Message) -> str:

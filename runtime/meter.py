@@ -8,7 +8,6 @@ compared with the one before it in the same conversation alone, so a bill does n
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import accumulate, islice
@@ -124,7 +123,7 @@ def _compare(old: _Request | None, messages: tuple[Message, ...], tools: Sequenc
 
 
 def _encode_tools(tools: Sequence[Json]) -> list[int]:
-    return tokens.encode("tools\n" + json.dumps(list(tools), ensure_ascii=False)) if tools else []
+    return tokens.encode(tokens.render_tools(tools)) if tools else []
 
 
 def _ends(known: list[int], messages: tuple[Message, ...]) -> list[int]:

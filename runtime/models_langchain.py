@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -73,10 +74,10 @@ class LangChainModel:
         self.name = given if isinstance(given, str) else type(chat).__name__
         self.window = int(profile.get("max_input_tokens") or WINDOW)
         self.exact = tokens.is_own(self.name.rpartition(":")[2])
-        self._provider = provider(type(chat).__name__, self.name)
-        self._layout = Layout(type(chat).__name__, self._provider)
+        self.provider = provider(type(chat).__name__, self.name)
+        self._layout = Layout(type(chat).__name__, self.provider)
         self._meter = Meter()
-        self._chat = self._provider.alone(chat)
+        self._chat = self.provider.alone(chat)
         self._reasons = bool(profile.get("reasoning_output")) or any(
             getattr(chat, field, None) for field in ("thinking", "reasoning", "reasoning_effort", "thinking_budget")
         )
@@ -84,7 +85,7 @@ class LangChainModel:
 
     async def call(self, messages: Sequence[Message], tools: Sequence[Json], *, reply_tokens: int) -> Answer:
         """Ask the model; its exceptions become `ModelError` with type and message, keys blanked."""
-        prompt, options = self._layout.prompt(messages), self._options(messages, reply_tokens)
+        prompt, options = self._layout.prompt(messages), self.options(messages, reply_tokens)
         predicted = self._predicted(messages, tools)
         try:
             reply = await self._bind(tools, messages).ainvoke(prompt, **options)
@@ -95,21 +96,22 @@ class LangChainModel:
         return self._answer(reply, messages, tools, predicted)
 
     def _bind(self, tools: Sequence[Json], messages: Sequence[Message]) -> Runnable[Any, Any]:
-        if not tools and self._provider.declared:
+        if not tools and self.provider.declared:
             called = sorted({call.name for message in messages for call in message.calls})
             if called:
                 stubs = [_named(name) for name in called]
-                bound: Runnable[Any, Any] = self._chat.bind_tools(stubs, tool_choice=self._provider.declared)
+                bound: Runnable[Any, Any] = self._chat.bind_tools(stubs, tool_choice=self.provider.declared)
                 return bound
         key = json.dumps(list(tools))
         if key != self._bound[0]:
-            known = [without(tool, self._provider.unknown) for tool in tools]
+            known = [without(tool, self.provider.unknown) for tool in tools]
             self._bound = key, self._chat.bind_tools(known) if tools else self._chat
         return self._bound[1]
 
-    def _options(self, messages: Sequence[Message], reply_tokens: int) -> dict[str, Any]:
-        options: dict[str, Any] = dict(self._provider.options)
-        if self._provider.keyed:
+    def options(self, messages: Sequence[Message], reply_tokens: int) -> dict[str, Any]:
+        """What goes with a request beside messages and tools: the bound of the reply, the provider's cache settings."""
+        options: dict[str, Any] = dict(self.provider.options)
+        if self.provider.keyed:
             begin = "\0".join(conversation(messages)).encode()
             options["prompt_cache_key"] = f"satchel-{hashlib.sha256(begin).hexdigest()[:24]}"
         fields = type(self._chat).model_fields
@@ -124,39 +126,50 @@ class LangChainModel:
 
         Near the minimum nothing is predicted where our counter is not the model's.
         """
-        if self._provider.minimum is None:
+        if self.provider.minimum is None:
             return None
         price = find(self.name)
-        minimum = price.min_prefix if price and price.min_prefix else self._provider.minimum
+        minimum = price.min_prefix if price and price.min_prefix else self.provider.minimum
         cached = self._meter.measure(messages, tools).cached
         sure = minimum * (1.0 if self.exact else SAFETY)
-        return cached // self._provider.step * self._provider.step if cached >= sure else 0
+        return cached // self.provider.step * self.provider.step if cached >= sure else 0
 
     def _answer(
         self, reply: AIMessage, messages: Sequence[Message], tools: Sequence[Json], predicted: int | None
     ) -> Answer:
         text = str(reply.text)
-        calls = tuple(ToolCall(c["id"] or _fresh_id(), c["name"], normalise(c["args"])) for c in reply.tool_calls)
-        broken = tuple(
-            ToolCall(c["id"] or _fresh_id(), c["name"] or "", c["args"] or "") for c in reply.invalid_tool_calls
+        calls = tuple(replace(call, id=call.id or _fresh_id()) for call in said_calls(reply))
+        return Answer(
+            text, calls, self.usage(reply, messages, tools), opaque(reply, type(self._chat).__name__), predicted
         )
-        return Answer(text, calls + broken, self._usage(reply, messages, tools), self._opaque(reply), predicted)
 
-    def _usage(self, reply: AIMessage, messages: Sequence[Message], tools: Sequence[Json]) -> Usage:
+    def usage(self, reply: AIMessage, messages: Sequence[Message], tools: Sequence[Json]) -> Usage:
+        """What a reply cost by its provider's report, or by our own count where there is none."""
         if reply.usage_metadata is not None:
             return usage(dict(reply.usage_metadata), reply.response_metadata.get("token_usage"))
         counted = sum(map(tokens.count_message, messages)) + tokens.count_tools(tools)
         calls = [ToolCall("", c["name"], c["args"]) for c in reply.tool_calls]
         return Usage(fresh=counted, output=spoken(str(reply.text), calls), model_calls=1, usd=None)
 
-    def _opaque(self, reply: AIMessage) -> Json:
-        """What else than text and calls the same message needs when it is sent again; None for a plain one."""
-        extra = {k: v for k, v in reply.additional_kwargs.items() if k not in ("tool_calls", "function_call") and v}
-        if isinstance(reply.content, str) and not extra:
-            return None
-        metadata = {k: v for k, v in reply.response_metadata.items() if k not in _NOT_SENT}
-        message = {"content": reply.content, "additional_kwargs": extra, "response_metadata": metadata, "id": reply.id}
-        return {"by": type(self._chat).__name__, "message": normalise(message)}
+
+def said_calls(reply: AIMessage) -> tuple[ToolCall, ...]:
+    """The calls of a reply, those with broken arguments after the others; an id that is missing is empty."""
+    calls = (ToolCall(c["id"] or "", c["name"], normalise(c["args"])) for c in reply.tool_calls)
+    broken = (ToolCall(c["id"] or "", c["name"] or "", c["args"] or "") for c in reply.invalid_tool_calls)
+    return (*calls, *broken)
+
+
+def opaque(reply: AIMessage, by: str) -> Json:
+    """What else than text and calls the same message needs when it is sent again; None for a plain one.
+
+    `by` names the client that understands it.
+    """
+    extra = {k: v for k, v in reply.additional_kwargs.items() if k not in ("tool_calls", "function_call") and v}
+    if isinstance(reply.content, str) and not extra:
+        return None
+    metadata = {k: v for k, v in reply.response_metadata.items() if k not in _NOT_SENT}
+    message = {"content": reply.content, "additional_kwargs": extra, "response_metadata": metadata, "id": reply.id}
+    return {"by": by, "message": normalise(message)}
 
 
 def usage(metadata: dict[str, Any], raw: Json = None) -> Usage:

@@ -132,7 +132,7 @@ class Session:
 
     async def model(self) -> None:
         """One model call: gate, prompt, call, and one commit of fold, reply, intents and refusals."""
-        verdict = self._gate.model(self.history, seconds=self._elapsed())
+        verdict = self._gate.model(self.history.standing, seconds=self._elapsed())
         stop, text = verdict.stop, self.history.last_text
         if stop and self.spec.on_budget == "pause":
             return await self._end("paused", None, used_up(stop))
@@ -172,7 +172,7 @@ class Session:
             text = answer.text or (h.last_text if stop else "")
             records.append(Ended(outcome=ended, text=text, detail=used_up(stop) if stop else ""))
         else:
-            records += self._gate.calls(h, answer.calls)
+            records += self._gate.calls(h.standing, answer.calls)
         alarmed = h.watch.alarm
         await self._commit(f"m{step}", records)
         if prompt.folds:

@@ -78,12 +78,8 @@ def make(
         raise ConfigError(f"on_budget={on_budget!r} is none of {', '.join(get_args(OnBudget))}")
     if type(reply_tokens) is not int or reply_tokens < 1:
         raise ConfigError(f"reply_tokens={reply_tokens!r} must be a whole number of tokens above zero")
-    price = look_up(model.name)
     limits = DEFAULT if budget is None else budget
-    if limits.usd is not None and (price is None or price.unit != "usd"):
-        raise ConfigError(
-            f"a dollar budget needs a price for {model.name!r}, and there is none; use total_tokens instead"
-        )
+    price, rates = priced(model.name, limits)
     system = (Message("system", "\n\n".join(filter(None, [instructions.strip(), render("progress")]))),)
     known = {tool.name: tool for tool in as_tools(tools)}
     surface = fixed(system, [tool.schema for tool in known.values()]) * (1.0 if model.exact else SAFETY)
@@ -97,10 +93,18 @@ def make(
         budget=limits,
         on_budget=on_budget,
         price=price,
-        rates=Rates(*price.rates) if price else Rates(),
+        rates=rates,
     )
     spec.context(b"")  # refuses by name what can never fit
     return spec
+
+
+def priced(model: str, budget: Budget) -> tuple[Price | None, Rates]:
+    """The price of a model and the fold prices. Raises `ConfigError` for a dollar budget without a price."""
+    price = look_up(model)
+    if budget.usd is not None and (price is None or price.unit != "usd"):
+        raise ConfigError(f"a dollar budget needs a price for {model!r}, and there is none; use total_tokens instead")
+    return price, Rates(*price.rates) if price else Rates()
 
 
 def limit(text: int | str, surface: int) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from satchel import measuring, threads
-from satchel.measuring import Limit, Profile
+from satchel.options import AgentAt, Limit, Limits, Model, ModeName, Prices, Profile
 from satchel.threads import AsJson, StoreAt
 
 if TYPE_CHECKING:
@@ -25,11 +25,6 @@ app = typer.Typer(
 )
 app.add_typer(measuring.app)
 app.add_typer(threads.app, name="threads")
-
-AgentAt = Annotated[str | None, typer.Option("--agent", metavar="MODULE:ATTR", help="An Agent to import.")]
-Model = Annotated[str | None, typer.Option(help="provider:model, or sim:echo, which needs no key.")]
-ModeName = Annotated[str | None, typer.Option("--mode", help="stateful, stateless, or a baseline by name.")]
-Limits = Annotated[str | None, typer.Option("--budget", metavar="NAME=N,...", help="For example steps=40,usd=0.5.")]
 
 
 @app.command()
@@ -101,6 +96,21 @@ def replay(
         console.say("{trajectories} trajectories, {calls} prompts, {tokens:,} tokens in, {folds} folds".format(**total))
 
 
+@app.command("analyze")
+def analyse(
+    transcripts: Annotated[list[Path], typer.Argument(metavar="TRANSCRIPT...", help="Files, or folders of them.")],
+    mode: Annotated[str, typer.Option("--mode", help="What to hold against the full history.")] = "stateful",
+    context_limit: Limit = None,
+    prices: Prices = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for analysis.json and analysis.md.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what state would have saved on transcripts that you have, and what it would have lost. No model is called."""
+    from satchel import analyzing
+
+    raise typer.Exit(analyzing.run(transcripts, mode, context_limit, prices, out, as_json=as_json))
+
+
 @app.command()
 def doctor(store: StoreAt = None, as_json: AsJson = False) -> None:
     """Say what in the store may lose data, what that means, and what to do."""
@@ -148,23 +158,7 @@ def main() -> int:
     try:
         code: int = app(standalone_mode=False) or console.OK  # what a command exits with comes back as a number
     except Exception as error:  # noqa: BLE001 - the last resort: told in one sentence below, or raised again
-        return _explain(error)
+        return console.explain(error)
     if code == console.INTERRUPTED:
         console.say("interrupted; what was acknowledged is kept: `satchel resume THREAD` goes on")
     return code
-
-
-def _explain(error: Exception) -> int:
-    from satchel import console
-
-    if hasattr(error, "format_message"):  # a usage error of the command line's library
-        console.say(f"error: {error.format_message()}")
-        return console.USAGE
-    from satchel.memory.errors import BudgetExceeded, ConfigError, SatchelError
-
-    if not isinstance(error, SatchelError):
-        raise error
-    console.say(f"error: {error}")
-    if isinstance(error, BudgetExceeded):
-        return console.STOPPED
-    return console.USAGE if isinstance(error, ConfigError) else console.FAILED

@@ -108,3 +108,18 @@ def profiled(path: Path | None) -> Iterator[None]:
         renderer = SpeedscopeRenderer() if path.suffix == ".json" else HTMLRenderer()
         path.write_text(profiler.output(renderer), encoding="utf-8")
         say(f"profile: {path}")
+
+
+def explain(error: Exception) -> int:
+    """Tell an error of ours in one sentence, and the exit code that goes with it; raise any other again."""
+    if hasattr(error, "format_message"):  # a usage error of the command line's library
+        say(f"error: {error.format_message()}")
+        return USAGE
+    from satchel.memory.errors import BudgetExceeded, ConfigError, SatchelError
+
+    if not isinstance(error, SatchelError):
+        raise error
+    say(f"error: {error}")
+    if isinstance(error, BudgetExceeded):
+        return STOPPED
+    return USAGE if isinstance(error, ConfigError) else FAILED

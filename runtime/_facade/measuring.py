@@ -8,31 +8,24 @@ from typing import Annotated
 
 import typer
 
+from satchel.options import (
+    Cap,
+    Earlier,
+    FailIf,
+    History,
+    Limit,
+    Live,
+    Out,
+    Prices,
+    Profile,
+    Record,
+    Recorded,
+    Seeds,
+    Workers,
+)
 from satchel.threads import AsJson, StoreAt
 
 app = typer.Typer(rich_markup_mode=None)
-
-Limit = Annotated[
-    str | None,
-    typer.Option("--context-limit", metavar="N|+N", help="Tokens, everything counted; +N: beyond the fixed surface."),
-]
-Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds of each case: 40, or 3 of the golden set.")]
-Prices = Annotated[str | None, typer.Option(metavar="ROW,...", help="Price rows, for example c=.10,w=1.25,gpt-5.")]
-Out = Annotated[Path | None, typer.Option(help="Folder for the report, result.json and each trial as it comes.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes: 1, or one a core for the golden set.")]
-FailIf = Annotated[
-    str | None,
-    typer.Option(
-        "--fail-if", metavar="EXPR", help="Exit 4 if it holds: 'success_drop > 0.02 or slice(\"long\").usd > 1'."
-    ),
-]
-Earlier = Annotated[
-    Path | None, typer.Option("--baseline", metavar="FILE", help="An earlier result.json, for _drop and _increase.")
-]
-History = Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the result here under its commit, too.")]
-Profile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write a flame graph (.html, or .json for speedscope).")
-]
 
 
 @app.command()
@@ -52,6 +45,10 @@ def compare(
     context_limit: Limit = None,
     out: Out = None,
     workers: Workers = None,
+    model: Live = None,
+    record: Record = None,
+    replayed: Recorded = None,
+    usd_cap: Cap = None,
     baseline: Earlier = None,
     fail_if: FailIf = None,
     history: History = None,
@@ -65,7 +62,8 @@ def compare(
     gate = pairing.gate(fail_if, baseline)
     with console.profiled(profile):
         running = pairing.compare(
-            suite, modes, seeds, prices, context_limit, out, store, workers=workers, quiet=as_json
+            suite, modes, seeds, prices, context_limit, out, store, workers=workers, quiet=as_json,
+            model=pairing.player(model, record, replayed, usd_cap),
         )  # fmt: skip
         data = asyncio.run(running).to_json()
     pairing.tell(data, out, as_json=as_json)
@@ -81,6 +79,10 @@ def evaluate(
     context_limit: Limit = None,
     out: Out = None,
     workers: Workers = None,
+    model: Live = None,
+    record: Record = None,
+    replayed: Recorded = None,
+    usd_cap: Cap = None,
     baseline: Earlier = None,
     fail_if: FailIf = None,
     history: History = None,
@@ -92,8 +94,9 @@ def evaluate(
 
     gate = pairing.gate(fail_if, baseline)
     running = pairing.compare(
-        suite, mode, seeds, prices, context_limit, out, store, workers=workers, baseline=False, quiet=as_json
-    )
+        suite, mode, seeds, prices, context_limit, out, store, workers=workers, baseline=False, quiet=as_json,
+        model=pairing.player(model, record, replayed, usd_cap),
+    )  # fmt: skip
     data = asyncio.run(running).to_json()
     pairing.tell(data, out, as_json=as_json)
     raise typer.Exit(pairing.conclude(data, gate, out=out, history=history))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,16 +13,19 @@ from rich.console import Console
 from rich.progress import Progress
 
 from satchel import console
+from satchel.evals.cassette import Capped, Player, Recorder
 from satchel.evals.compare import Result
 from satchel.evals.compare import compare as run
 from satchel.evals.figures import Readings
 from satchel.evals.gate import Gate, junit
 from satchel.evals.history import keep
-from satchel.evals.ledger import ratios, slices, table
+from satchel.evals.ledger import badges, ratios, slices, table
 from satchel.evals.plan import TRIALS
 from satchel.evals.report import JUNIT, read_document
 from satchel.evals.suite import GOLDEN, SUITES, summary, tasks
+from satchel.evals.suite import suite as suite_named
 from satchel.memory.errors import ConfigError
+from satchel.runtime.models import resolve
 from satchel.runtime.prices import STANDING
 from satchel.runtime.stores import open_store
 from satchel.shelf import opened
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
     from satchel.evals.trial import Trial
     from satchel.memory.records import Json
+    from satchel.runtime.models import Model
 
 FEW, MANY = 3, 40
 """Seeds of each case unless a number is given: of the golden set, and of a suite, which is one case."""
@@ -51,12 +55,14 @@ async def compare(
     *,
     workers: int | None = None,
     baseline: bool = True,
+    model: Model | None = None,
     quiet: bool,
 ) -> Result:
     """Pair the modes over the first `seeds` seeds, telling each trial on stderr; Ctrl-C says how to go on."""
     names = [name.strip() for name in modes.split(",") if name.strip()]
-    chosen = seeds or (FEW if suite == GOLDEN else MANY)
-    count = workers or ((os.cpu_count() or 1) if suite == GOLDEN else 1)
+    recorded = None if suite == GOLDEN else suite_named(suite).recorded
+    chosen = seeds or (recorded.size if recorded else FEW if suite == GOLDEN else MANY)
+    count = workers or ((os.cpu_count() or 1) if suite == GOLDEN and model is None else 1)
     total = len(tasks(suite, range(chosen))) * len({*names, *(["stateless"] if baseline else [])})
     try:
         with _Progress(total, quiet=quiet) as progress:
@@ -64,14 +70,33 @@ async def compare(
                 run, suite, names, range(chosen), prices=split_rows(prices) if prices else STANDING,
                 context_limit=context_limit, out=out, baseline=baseline, progress=progress,
             )  # fmt: skip
-            if count > 1:
+            if count > 1 and model is None:
                 return await start(store=store, workers=count)
             async with opened(lambda: open_store(store)) as found:
-                return await start(store=found)
+                return await start(store=found, model=model)
     except asyncio.CancelledError:
         kept = f"{out / TRIALS} holds what is done: the same command goes on" if out else "nothing was kept: use --out"
         console.say(f"stopped; {kept}")
         raise
+
+
+def player(model: str | None, record: Path | None, replay: Path | None, usd_cap: float | None) -> Model | None:
+    """Who plays: a live model, perhaps capped and recorded, or a recording; None for the scripted policies.
+
+    Raises `ConfigError` for options that do not go together.
+    """
+    if replay:
+        if model or record or usd_cap is not None:
+            raise ConfigError("--replay plays a recording: leave out --model, --record and --usd-cap")
+        return Player(replay)
+    if model is None:
+        if record or usd_cap is not None:
+            raise ConfigError("--record and --usd-cap need a live model: name one with --model provider:model")
+        return None
+    found = resolve(model)
+    if usd_cap is not None:
+        found = Capped(found, usd_cap)
+    return Recorder(found, record) if record else found
 
 
 def gate(expression: str | None, baseline: Path | None) -> tuple[Gate, Mapping[str, Json] | None] | None:
@@ -136,19 +161,20 @@ def tell(data: Mapping[str, Json], out: Path | None, *, as_json: bool) -> None:
     console.out(data["verdict"])
     console.out("")
     modes, others = list(data["modes"]), list(data["comparisons"])
-    grids = [(modes, table(data)), (others, ratios(data)), (modes, slices(data))]
+    grids = [(badges(data), table(data)), (others, ratios(data)), (modes, slices(data))]
     for heads, lines in grids if others else grids[:1]:
-        console.out("\n".join(_grid([["", *heads], *([line.name, *line.cells] for line in lines)])) + "\n")
+        console.out(grid([["", *heads], *([line.name, *line.cells] for line in lines)]) + "\n")
     if out:
         console.out(f"Report: {(out / 'report.html').resolve()}")
 
 
-def _grid(rows: list[list[str]]) -> list[str]:
+def grid(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text as aligned columns, the first to the left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
+    return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
         for row in rows
-    ]
+    )
 
 
 class _Progress:

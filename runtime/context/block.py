@@ -18,7 +18,7 @@ PASSES: tuple[tuple[Kind | Literal["whole"], float], ...] = (
     ("user", 0.5),
     ("row", 0.0),
     ("list", 0.0),
-    ("whole", 0.9),
+    ("whole", 0.5),
     ("line", 0.97),
     ("said", 0.99),
     ("text", 0.99),

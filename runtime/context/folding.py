@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from satchel.runtime.context import tokens
 from satchel.runtime.context.block import FRAME, Lookup
 from satchel.runtime.context.controller import Outlook
-from satchel.runtime.context.digest import Digest, append, fold
-from satchel.runtime.context.ingest import arrive
+from satchel.runtime.context.digest import USER, Digest, append, fold
+from satchel.runtime.context.ingest import SHARE, arrive
 from satchel.runtime.context.item import Item, items
 from satchel.runtime.context.message import Message
 from satchel.runtime.context.symbols import Lexicon, Sighting, names, words
@@ -42,7 +42,7 @@ class Kept:
     overpaid: float
 
 
-MOST, ANEW = 0.65, 0.55
+MOST, ANEW = 0.68, 0.58
 """Share of the room that the digest may take, and to which it is brought down when it is written anew."""
 
 INDEX = 0.25
@@ -71,6 +71,8 @@ class Fold:
     def add(self, turn: Turn, room: int) -> None:
         """Preview what is too large, append, and work out the items that a fold would make of the turn."""
         shown = arrive(turn, room, self.terms.handle)
+        if shown is not turn and not self._worth(turn, shown, room):
+            shown = turn
         self.handles |= shown is not turn
         self._room = room
         if self._task is None and turn.is_user:
@@ -89,6 +91,16 @@ class Fold:
         else:
             self._messages += shown.messages
             self._size += shown.size
+
+    def _worth(self, turn: Turn, shown: Turn, room: int) -> bool:
+        """Whether to show a turn by previews: the first ones bring `recall`, and all of the prompt is written again.
+
+        What does not fit otherwise, and what a tool has bounded, always is.
+        """
+        if self.handles or any(turn.caps) or turn.size > int(room * SHARE) or self._size + turn.size > room:
+            return True
+        rates = self.controller.rates
+        return rates.w * (turn.size - shown.size) >= (rates.w - rates.c) * (self.terms.fixed + self._size)
 
     def messages(self) -> Sequence[Message]:
         """Task with digest, then the epoch."""
@@ -115,8 +127,8 @@ class Fold:
         return Outlook(history, anew, anew + (0 if self.handles else self.terms.fixed), hidden)
 
     def _block(self, new: Sequence[Item]) -> int:
-        """Tokens of a block of these items: rows, lists and words of the user whole, names of all else."""
-        dense = sum((item.form("row", "list", "user") or item.bare).size for item in new)
+        """Tokens of a block of these items: what hides nothing, rows and lists in full, names of all else."""
+        dense = sum((item.form("row", "list", "user") or item.whole or item.bare).size for item in new)
         return int(dense * SLACK) + FRAME + int(INDEX * sum(item.hidden for item in new))
 
     def _appends(self, block: int, room: int) -> bool:
@@ -177,6 +189,7 @@ class Fold:
         """
         most = free - room // 4 if deep else free
         dense = sum((item.form("row", "list") or item.bare).size for item in every) + FRAME
+        dense += min(sum(form.size for item in every if (form := item.form("user"))), int(room * USER))
         limit = max(min(int(room * ANEW), most - room // 8), min(int(dense * SLACK), most))
         return [n for n in ((limit, free) if deep else (limit,)) if n > 0]
 

@@ -91,6 +91,11 @@ class Item:
         """Its richest form of one of these kinds, if it still has one."""
         return next((f for f in self.forms if f.kind in kinds), None)
 
+    @property
+    def whole(self) -> Form | None:
+        """The form that hides nothing, if it has one."""
+        return next((form for form in self.forms if not form.refs), None)
+
     def at(self, form: Form) -> Item:
         """The item without the forms richer than this one."""
         return self if form is self.forms[0] else replace(self, forms=self.forms[self.forms.index(form) :])

@@ -39,7 +39,7 @@ FIELDS = ("ref", "lines", "query", "regex", "path", "aggregate")
 def schema() -> dict[str, Json]:
     """The tool schema, in wire form."""
     text = {"type": "string"}
-    parameters = {"type": "object", "properties": dict.fromkeys(FIELDS, text), "required": ["ref"]}
+    parameters = {"type": "object", "properties": dict.fromkeys(FIELDS, text)}
     return {
         "type": "function",
         "function": {"name": NAME, "description": render("recall"), "parameters": parameters},
@@ -80,6 +80,23 @@ def select(
         return _bounded(_near(part, query, regex) if query or regex else part, limit, last=part.numbers[-1:])
     except Unanswerable as error:
         return _bounded(_only(f"({error})"), limit)
+
+
+def search(
+    stored: Sequence[tuple[str, str]], limit: int = LIMIT, /, *, query: str | None = None, regex: str | None = None
+) -> str:
+    """The lines of (handle, text) pairs that hold these words and that the pattern matches, each after its handle."""
+    found = [(handle, number, line) for handle, text in stored for number, line in enumerate(text.splitlines(), 1)]
+    rows = Rows([line for _, _, line in found], list(range(len(found))))
+    try:
+        part = _matching(rows, query, regex).numbers[:LIMIT]
+    except Unanswerable as error:
+        return f"({error})"
+    word = (query or "").lower().partition(" ")[0]
+    told = []
+    for handle, number, line in (found[n] for n in part):
+        told.append(f"{handle} line {number}: {_around(line, max(0, line.lower().find(word)))}")
+    return _bounded(_only("\n".join(told)), limit) if told else f"(no stored text holds {query or regex!r})"
 
 
 def _only(text: str) -> Rows:

@@ -161,9 +161,14 @@ def encode_message(message: Message) -> list[int]:
     return encode(render(message))
 
 
+def render_tools(tools: Sequence[Json]) -> str:
+    """Tool schemas as text, the way they are counted."""
+    return "tools\n" + json.dumps(list(tools), ensure_ascii=False)
+
+
 def count_tools(tools: Sequence[Json]) -> int:
     """Tokens of the tool schemas of a prompt; none cost nothing."""
-    return count("tools\n" + json.dumps(list(tools), ensure_ascii=False)) + OVERHEAD if tools else 0
+    return count(render_tools(tools)) + OVERHEAD if tools else 0
 
 
 def compact(value: Json) -> str:

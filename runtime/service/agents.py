@@ -102,7 +102,7 @@ class ServedAgent:
         entries = await store.read(source)
         lease = await store.acquire(target, ttl=PATIENCE)
         try:
-            await store.append(lease, op=f"copy of {source.name}", expected=0, entries=entries, mark=head.mark)
+            await store.append(lease, op=f"copy of {source.name}", expected=0, entries=entries)
         finally:
             await store.release(lease)
 

@@ -90,7 +90,7 @@ def _prompts(spec: Spec, log: Sequence[Entry], op: str) -> Iterator[dict[str, An
 
 
 def _prompt(h: History, gate: Gate, seq: int) -> Prompt | None:
-    verdict = gate.model(h, seconds=0.0)
+    verdict = gate.model(h.standing, seconds=0.0)
     final = verdict.stop is not None
     state = render("final_answer") if final else left(h.budget, h.spent)
     try:

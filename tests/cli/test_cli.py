@@ -213,3 +213,30 @@ def test_doctor_exits_0_when_nothing_is_lost_1_when_something_may_be_and_2_for_n
     assert "secret" not in away.stdout + away.stderr
     satchel("doctor", "--store", "memory://", code=1)
     satchel("doctor", "--store", "nowhere://", code=2)
+
+
+def test_analyze_names_what_it_cannot_read_and_goes_on_with_the_rest(satchel: Run, tmp_path: Path) -> None:
+    (tmp_path / "good.jsonl").write_text(json.dumps(TRACE))
+    done = satchel("analyze", str(tmp_path), "--out", str(tmp_path / "out"))
+    assert done.stdout.startswith("Too short to save anything")
+    assert (tmp_path / "out" / "analysis.md").read_text().startswith("# satchel analyze")
+    (tmp_path / "bad.jsonl").write_text("{}\n{")
+    (tmp_path / "out" / "analysis.json").unlink()
+    found = satchel("analyze", str(tmp_path), "--json", code=1)
+    assert json.loads(found.stdout)["verdict"]["code"] == "too_short"
+    assert "bad.jsonl, line 2: no JSON" in found.stderr
+    satchel("analyze", str(tmp_path / "gone.jsonl"), code=1)
+    satchel("analyze", str(tmp_path), "--prices", "nobody-knows", code=2)
+
+
+def test_a_recording_is_played_from_the_command_line_and_options_that_do_not_go_together_are_refused(
+    satchel: Run, tmp_path: Path
+) -> None:
+    words = ("conflicts", "--seeds", "1", "--store", "memory://", "--json")
+    first = satchel("compare", *words, "--model", "sim:echo", "--record", str(tmp_path / "tape"))
+    again = satchel("compare", *words, "--replay", str(tmp_path / "tape"))
+    kinds = [json.loads(done.stdout)["modes"]["stateful"]["kind"] for done in (first, again)]
+    assert kinds == ["simulated", "replayed"]
+    satchel("eval", *words, "--record", str(tmp_path), code=2)
+    satchel("eval", *words, "--model", "sim:echo", "--usd-cap", "1", code=2)
+    satchel("compare", *words, "--replay", str(tmp_path / "nothing"), code=1)

@@ -48,6 +48,7 @@ ROOMS = {
     "langgraph": {
         *SAVER,
         "satchel.evals.load",
+        "satchel.evals.middleware",
         "satchel.evals.saver_growth",
         "satchel.evals.saver_pace",
         "satchel.memory.cursor",
@@ -63,9 +64,12 @@ ROOMS = {
         "satchel.runtime.service.threads_api",
         "satchel.runtime.service.wire",
         "satchel.runtime.service.worker",
+        "satchel.runtime.middleware",
     },
+    "langchain": {"satchel.evals.middleware", "satchel.runtime.middleware"},
     "langchain_core": {
         *SAVER,
+        "satchel.evals.chat",
         "satchel.evals.saver_growth",
         "satchel.evals.saver_pace",
         "satchel.memory.cursor",
@@ -74,8 +78,11 @@ ROOMS = {
         "satchel.runtime.service.graphs",
         "satchel.runtime.service.modes",
         "satchel.runtime.service.snapshots",
+        "satchel.runtime.middleware",
         "satchel.runtime.models_langchain",
+        "satchel.runtime.shelf_langchain",
         "satchel.runtime.tools_langchain",
+        "satchel.runtime.transcript_langchain",
     },
     "cryptography": {"satchel.memory.keyring"},
     "pydantic": {
@@ -95,7 +102,7 @@ ROOMS = {
 """The modules that may import a library; one that is not listed may be imported by the facade alone."""
 
 OPTIONAL = {
-    "cryptography", "fastapi", "prometheus_client", "pyinstrument", "resvg_py", "starlette", "uvicorn",
+    "cryptography", "fastapi", "langchain", "prometheus_client", "pyinstrument", "resvg_py", "starlette", "uvicorn",
 }  # fmt: skip
 """Libraries of the extras: imported where they are used, and there alone."""
 

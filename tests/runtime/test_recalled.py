@@ -14,7 +14,7 @@ from satchel import Agent, tool
 from satchel.memory import Log, MemoryStore, ThreadId, read_log
 from satchel.memory.errors import StoreUnreachable
 from satchel.memory.handles import RESULT, ref
-from satchel.memory.records import Call, Json, Reply, Result, Usage
+from satchel.memory.records import Call, Json, Reply, Result, Said, Usage
 from satchel.memory.store import Lease
 from satchel.runtime.context.item import items
 from satchel.runtime.context.message import Message, ToolCall
@@ -97,12 +97,10 @@ class Dying(MemoryStore):
         super().__init__()
         self.dies = ""
 
-    async def append(
-        self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes], mark: int | None = None
-    ) -> int:
+    async def append(self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes]) -> int:
         if self.dies == f"before {op}":
             raise StoreUnreachable("gone")
-        length = await super().append(lease, op=op, expected=expected, entries=entries, mark=mark)
+        length = await super().append(lease, op=op, expected=expected, entries=entries)
         if self.dies == f"after {op}":
             raise StoreUnreachable("gone")
         return length
@@ -183,3 +181,22 @@ async def opened(text: str) -> Log:
 
 def ask(seq: int, **asked: str) -> Call:
     return Call(id="ask", name="recall", args={"ref": ref(SALT, RESULT + seq), **asked})
+
+
+async def test_without_a_handle_all_that_was_stored_is_searched_the_newest_first() -> None:
+    log = await Log.open(MemoryStore(), ThreadId("search"), salt=b"0123456789abcdef")
+    usage = Usage()
+    await log.append("run", [Said(text="Watch the price of KA-1.")])
+    for n, price in enumerate((350, 410)):
+        reply = Reply(step=n, text="", model="m", usage=usage)
+        await log.append(f"m{n}", [reply, Call(id=f"c{n}", name="look", args={})])
+        await log.append(f"c{n}", [Result(call=f"c{n}", text=f"first line\nKA-1 is now {price} crowns")])
+    found = await recalled(log, Call(id="ask", name="recall", args={"query": "KA-1 now"}))
+    lines = found.text.splitlines()
+    told = [line.partition(" ")[2] for line in lines]
+    assert told == ["line 2: KA-1 is now 410 crowns", "line 2: KA-1 is now 350 crowns"]
+    assert await log.text(lines[0].split()[0]) == "first line\nKA-1 is now 410 crowns"
+    by_pattern = await recalled(log, Call(id="ask", name="recall", args={"regex": r"price of (\w+)"}))
+    assert by_pattern.text.endswith("line 1: Watch the price of KA-1.")
+    nothing = await recalled(log, Call(id="ask", name="recall", args={"query": "LE-2"}))
+    assert nothing.text == "(no stored text holds 'LE-2')"
