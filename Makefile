@@ -5,17 +5,27 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Everything that the tests use.
-EXTRAS := --extra encryption --extra models --extra otel --extra service --extra test
+EXTRAS := --extra encryption --extra models --extra otel --extra plots --extra profile --extra service --extra test
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint test-all format lock clean
+.PHONY: demo test gate readme lint test-all format lock clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/satchel compare knapsack --out reports/demo
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest
+
+# A fast slice against its baseline. After a wanted change: copy the newest file of reports/history over the baseline.
+gate: $(VENV)/run.stamp
+	$(BIN)/satchel compare conflicts --seeds 5 --store memory:// --out reports/gate --history reports/history \
+		--baseline tests/evals/baseline.json --fail-if "success_drop > 0.02 or usd_increase > 0.05"
+
+# The README's table, from the command that it names.
+readme: $(VENV)/run.stamp
+	$(BIN)/satchel compare knapsack --store memory:// --out reports/demo
+	$(BIN)/satchel report reports/demo --into README.md
 
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check

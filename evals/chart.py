@@ -1,4 +1,7 @@
-"""Charts as data for the template: one panel a mode, prompt tokens by turn, the cached part below the fresh part."""
+"""Charts as data for the templates: prompt tokens by turn, dollars so far, and the parts of a saving.
+
+Each chart says in words what it shows (`title`, `text`) and has its figures as a table (`head`, `rows`).
+"""
 
 from __future__ import annotations
 
@@ -7,38 +10,70 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from satchel.evals.bill import Waterfall, crossings, crossover, cumulative
+from satchel.evals.verdict import BASELINE
+
 if TYPE_CHECKING:
     from satchel.memory.records import Json
 
 WIDTH, HEIGHT = 640, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 6, 12, 24
-"""Size of a panel and its margins, in units of the drawing."""
+"""Size of a chart and its margins, in units of the drawing."""
+
+BAR = 40
+"""Height of one part of a waterfall with its name."""
 
 TICKS = 10
-"""The most turns that are numbered below a panel."""
+"""The most turns that are numbered below a chart."""
 
 THOUSAND = 1000
 
+Rows = tuple[tuple[str, ...], ...]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
-    """One mode's prompts of one seed, as SVG path data; `title` and `text` say the same in words."""
+class Chart:
+    """What every chart has: its kind is the template that draws it, `name` and `label` head it."""
 
-    mode: str
+    kind: str
+    name: str
     title: str
     text: str
+    head: tuple[str, ...]
+    rows: Rows
+    height: int = HEIGHT
+    grid: tuple[tuple[float, str], ...] = ()
+    ticks: tuple[tuple[float, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel(Chart):
+    """One mode's prompts of one seed: SVG path data of the whole prompts and of their cached part."""
+
     whole: str
     cached: str
     folds: tuple[float, ...]
     ceiling: float | None
-    grid: tuple[tuple[float, str], ...]
-    ticks: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves(Chart):
+    """Dollars so far, a line a mode; `crosses` is where each gets ahead of the baseline for good."""
+
+    lines: tuple[tuple[str, str], ...]
+    crosses: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bars(Chart):
+    """A waterfall: for each bar its name, value in words, left end, width, and `saves`, `costs` or `total`."""
+
+    bars: tuple[tuple[str, str, float, float, str], ...]
 
 
 def panels(trials: Sequence[Mapping[str, Json]], modes: Sequence[str]) -> list[Panel]:
     """A panel for each mode that has turns, all of one case and to one scale."""
-    case = representative(trials, modes[0])
-    shown = {t["mode"]: t for t in trials if t["case"] == case and t["turns"]}
+    shown = _shown(trials, modes)
     every = [turn for trial in shown.values() for turn in trial["turns"]]
     if not every:
         return []
@@ -52,6 +87,11 @@ def representative(trials: Sequence[Mapping[str, Json]], mode: str) -> str:
     return str(ranked[len(ranked) // 2][1])
 
 
+def _shown(trials: Sequence[Mapping[str, Json]], modes: Sequence[str]) -> dict[str, Mapping[str, Json]]:
+    case = representative(trials, modes[0])
+    return {t["mode"]: t for t in trials if t["case"] == case and t["turns"]}
+
+
 def _panel(trial: Mapping[str, Json], top: int, across: int) -> Panel:
     turns = trial["turns"]
     step = (WIDTH - LEFT - RIGHT) / across
@@ -60,17 +100,103 @@ def _panel(trial: Mapping[str, Json], top: int, across: int) -> Panel:
     limit = trial["context_limit"]
     folded = f", {len(folds)} folds (turns {', '.join(str(n + 1) for n in folds)})" if folds else ""
     return Panel(
-        mode=trial["mode"],
+        kind="panel",
+        name=trial["mode"],
         title=f"{trial['mode']}: prompt tokens by turn, {trial['case']}",
         text=f"{len(turns)} turns, {total:,} input tokens, of which {cached / max(total, 1):.0%} were sent before; "
         f"largest prompt {max(t[0] for t in turns):,}{folded}.",
+        head=("turn", "prompt", "sent before", "reply", ""),
+        rows=tuple(
+            (str(n), f"{t[0]:,}", f"{t[1]:,}", f"{t[2]:,}", "fold" if t[3] else "") for n, t in enumerate(turns, 1)
+        ),
         whole=_steps([t[0] for t in turns], top, step),
         cached=_steps([t[1] for t in turns], top, step),
         folds=tuple(round(LEFT + step * n, 1) for n in folds),
         ceiling=round(_y(limit, top), 1) if limit <= top else None,
         grid=tuple((round(_y(top * k // 2, top), 1), _short(top * k // 2)) for k in range(3)),
-        ticks=tuple((round(LEFT + step * (n - 0.5), 1), str(n)) for n in _turn_ticks(across)),
+        ticks=_ticks(across, 0.5),
     )
+
+
+def curves(data: Mapping[str, Json]) -> list[Curves]:
+    """A chart for each price row: dollars so far of the representative task in each mode."""
+    modes = list(data["modes"])
+    shown = _shown(data["trials"], modes)
+    charts = []
+    for price in data["prices"]:
+        costs = {mode: cumulative(shown[mode], price) for mode in modes if mode in shown}
+        known = {mode: cost for mode, cost in costs.items() if cost}
+        if known and max(c[-1] for c in known.values()) > 0:
+            charts.append(_curves(data, price, known))
+    return charts
+
+
+def _curves(data: Mapping[str, Json], price: str, costs: Mapping[str, Sequence[float]]) -> Curves:
+    """To the end of the longer of the first two modes; what goes on after that is told in the table."""
+    across = max(map(len, list(costs.values())[:2]))
+    top = max(c[min(across, len(c)) - 1] for c in costs.values())
+    step = (WIDTH - LEFT - RIGHT) / across
+    turns = {
+        mode: crossover(cost, costs[BASELINE]) for mode, cost in costs.items() if mode != BASELINE and BASELINE in costs
+    }
+    told = []
+    for mode, turn in turns.items():
+        over = crossings(data, mode, price)
+        told.append(f"{mode} is {f'ahead from turn {turn} on' if turn else 'not ahead'} here"
+                    + (f", {over.text}" if over else ""))  # fmt: skip
+    told += [f"{mode} goes on to turn {len(cost)}" for mode, cost in costs.items() if len(cost) > across]
+    crosses = [
+        (LEFT + step * t, _y(costs[m][min(t, len(costs[m])) - 1], top)) for m, t in turns.items() if t and t <= across
+    ]
+    return Curves(
+        kind="curves",
+        name=price,
+        title=f"dollars so far by turn at {price}",
+        text="; ".join(told) + "." if told else "One mode alone: nothing to cross.",
+        head=("turn", *costs),
+        rows=tuple(
+            (str(n + 1), *(f"{c[n]:.4g}" if n < len(c) else "" for c in costs.values()))
+            for n in range(max(map(len, costs.values())))
+        ),
+        lines=tuple((mode, _line(cost[:across], top, step)) for mode, cost in costs.items()),
+        crosses=tuple((round(x, 1), round(y, 1)) for x, y in crosses),
+        grid=tuple((round(_y(top * k / 2, top), 1), f"{top * k / 2:.2g}") for k in range(3)),
+        ticks=_ticks(across, 0),
+    )
+
+
+def bars(found: Waterfall, price: str) -> Bars:
+    """The waterfall of a saving, in per cent of the baseline's bill."""
+    steps = [(part.name, -part.saved / found.start) for part in found.parts]
+    ends = [1.0]
+    for _, change in steps:
+        ends.append(ends[-1] + change)
+    most = max(1.0, *ends)
+    scale = (WIDTH - RIGHT - 2) / most
+    drawn = [(BASELINE, f"{1:.0%}", 0.0, scale, "total")]
+    for (name, change), before, after in zip(steps, ends, ends[1:], strict=False):
+        low, high = min(before, after) * scale, max(before, after) * scale
+        drawn.append((name, _per_cent(change), low, high, "saves" if change < 0 else "costs"))
+    drawn.append((found.mode, f"{found.end / found.start:.1%}", 0.0, found.end / found.start * scale, "total"))
+    told = "; ".join(f"{name} {_per_cent(change)}" for name, change in steps)
+    return Bars(
+        kind="bars",
+        name=found.mode,
+        title=f"where the saving of {found.mode} comes from, at {price}",
+        text=f"From the bill of {BASELINE}, 100 %, to {found.end / found.start:.1%} over {found.tasks} tasks: {told}.",
+        head=("part", "of the bill", "how it was found"),
+        rows=tuple(
+            (part.name, _per_cent(change), part.why) for part, (_, change) in zip(found.parts, steps, strict=True)
+        ),
+        bars=tuple((name, value, round(a, 1), round(b - a, 1), kind) for name, value, a, b, kind in drawn),
+        height=BAR * len(drawn),
+    )
+
+
+def _per_cent(change: float) -> str:
+    """A change, without a sign where it rounds to nothing."""
+    text = f"{change:+.1%}"
+    return "0" if text in {"+0.0%", "-0.0%"} else text
 
 
 def _steps(values: Sequence[int], top: int, step: float) -> str:
@@ -80,7 +206,12 @@ def _steps(values: Sequence[int], top: int, step: float) -> str:
     return "".join([*path, f"V{_y(0, top):g}Z"])
 
 
-def _y(value: int, top: int) -> float:
+def _line(values: Sequence[float], top: float, step: float) -> str:
+    points = (f"{LEFT + step * n:.1f} {_y(value, top):.1f}" for n, value in enumerate(values, 1))
+    return f"M{LEFT} {_y(0, top):g}L" + "L".join(points)
+
+
+def _y(value: float, top: float) -> float:
     return TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top)
 
 
@@ -90,9 +221,12 @@ def _round_up(value: int) -> int:
     return next(n * power for n in (1, 2, 3, 4, 5, 6, 8, 10) if n * power >= value)
 
 
-def _turn_ticks(across: int) -> list[int]:
+def _ticks(across: int, shift: float) -> tuple[tuple[float, str], ...]:
+    """Turns that are numbered, `shift` steps before the end of their own."""
+    step = (WIDTH - LEFT - RIGHT) / across
     every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**6) if across / n <= TICKS)
-    return [1, *range(every, across + 1, every)] if every > 1 else list(range(1, across + 1))
+    turns = [1, *range(every, across + 1, every)] if every > 1 else list(range(1, across + 1))
+    return tuple((round(LEFT + step * (n - shift), 1), str(n)) for n in turns)
 
 
 def _short(value: int) -> str:

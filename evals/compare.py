@@ -15,8 +15,9 @@ from satchel.evals import pool
 from satchel.evals.cassette import Kind, kind
 from satchel.evals.metrics import pareto, price_reversal, slices, totals
 from satchel.evals.oracle import Oracle
+from satchel.evals.pairs import places, record
 from satchel.evals.plan import Kept, Setting
-from satchel.evals.report import SCHEMA, prepare, write_report
+from satchel.evals.report import SCHEMA, prepare, read_pairs, write_report
 from satchel.evals.suite import Suite, Task
 from satchel.evals.suite import suite as suite_named
 from satchel.evals.suite import summary as summary_of
@@ -151,7 +152,9 @@ async def compare(
         trials=tuple(filter(None, (kept.get(key) for key, _, _ in jobs))),
     )
     if out:
-        write_report(result, out)
+        find = places(jobs, kept.get).__getitem__
+        known = read_pairs(out)
+        write_report(result, out, pairs=await record(result.to_json(), find, setting, known=known))
     return result
 
 

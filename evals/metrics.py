@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SUMMED = (
     "input_tokens", "cached_tokens", "output_tokens", "model_calls", "tool_calls", "repeated_tool_calls", "folds",
-    "faults", "amnesia_tokens", "stale", "tool_errors", "seconds", "store_bytes", "round_trips",
+    "faults", "amnesia_tokens", "fixed_tokens", "stale", "tool_errors", "seconds", "store_bytes", "round_trips",
 )  # fmt: skip
 """Fields of a trial that a mode adds up over its trials."""
 

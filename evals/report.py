@@ -1,18 +1,22 @@
-"""A comparison as a page and as Markdown: the verdict first, then the table, then the ratios and the charts."""
+"""A comparison as a page, as Markdown and as pictures: the verdict first, then figures, charts and pairs."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from satchel.evals.chart import HEIGHT, LEFT, RIGHT, TOP, WIDTH, panels
+from satchel.evals import chart
+from satchel.evals.bill import waterfall
+from satchel.evals.ledger import badges, fronts, ratios, slices, table
+from satchel.evals.pairs import PAIRS, WHOLE
+from satchel.evals.sides import HEAD, LISTED, TAIL, rows, visible
 from satchel.memory.errors import ConfigError
-from satchel.memory.records import Json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,45 +24,60 @@ if TYPE_CHECKING:
     import jinja2
 
     from satchel.evals.compare import Result
+    from satchel.memory.records import Json
 
-SCHEMA = "satchel.compare/2"
+SCHEMA = "satchel.compare/3"
 """The version of result.json."""
 
-BASE = "stateless"
-"""The column that dollars are relative to; its own dollars are 1."""
+PAIRS_SCHEMA = "satchel.pairs/1"
+"""The version of pairs.json."""
 
-NONE = "unknown"
-NOT_MET = "no failure met"
-TIMES = "\N{MULTIPLICATION SIGN}"
+JUNIT = "junit.xml"
+"""The file of a report folder that tells what a gate said."""
 
-Shown = Callable[[Mapping[str, Json]], str]
-"""A figure of a mode or a comparison, as text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One measure: its name and a text for each column."""
-
-    name: str
-    cells: tuple[str, ...]
+SCALE = 2
+"""Pixels of a picture for each unit of the drawing."""
 
 
-def write_report(result: Result | Mapping[str, Json], out: Path) -> None:
-    """Write `result.json`, `report.html` and `report.md` into the folder `out`, which is made if need be."""
+def write_report(result: Result | Mapping[str, Json], out: Path, *, pairs: Sequence[Json] | None = None) -> None:
+    """Write `result.json`, `report.html` and `report.md` into the folder `out`, which is made if need be.
+
+    `pairs` are those with prompts, kept in `pairs.json`; without them what stands there is shown again.
+    """
     data = result if isinstance(result, Mapping) else result.to_json()
     prepare(out)
+    if pairs is None:
+        pairs = read_pairs(out)
     texts = {
-        "result.json": json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-        "report.html": render_html(data),
+        "result.json": _dump(data),
+        PAIRS: json.dumps({"schema": PAIRS_SCHEMA, "pairs": pairs}, ensure_ascii=False) + "\n",
+        "report.html": render_html(data, pairs),
         "report.md": render_markdown(data),
     }
     for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8")
+        (out / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _dump(data: Mapping[str, Json]) -> str:
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_pairs(folder: Path) -> Sequence[Json]:
+    """The pairs with prompts of a report folder; none if there is no file of ours, since they can be made again."""
+    try:
+        found: Json = json.loads((folder / PAIRS).read_text(encoding="utf-8"))
+        return list(found["pairs"]) if found["schema"] == PAIRS_SCHEMA else []
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def read_result(folder: Path) -> dict[str, Json]:
     """The `result.json` of a report folder. Raises `ConfigError` if there is none of ours."""
-    path = folder / "result.json"
+    return read_document(folder / "result.json")
+
+
+def read_document(path: Path) -> dict[str, Json]:
+    """A result by its file. Raises `ConfigError` if it is none of ours."""
     try:
         data: dict[str, Json] = json.loads(path.read_text(encoding="utf-8"))
         schema = data["schema"]
@@ -78,14 +97,14 @@ def prepare(out: Path) -> None:
         raise ConfigError(f"the report cannot be written into {out} ({error.strerror}); name another folder") from None
 
 
-def render_html(data: Mapping[str, Json]) -> str:
+def render_html(data: Mapping[str, Json], pairs: Sequence[Json] = ()) -> str:
     """The page: one self-contained file, which loads nothing and runs nothing."""
-    style = (files("satchel.evals") / "templates" / "report.css").read_text(encoding="utf-8")
+    style = _style()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    charts = panels(data["trials"], list(data["modes"]))
-    size = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT, "top": TOP}
+    limits = {"head": HEAD, "tail": TAIL, "listed": LISTED, "whole": WHOLE}
     return _environment().get_template("report.html.jinja").render(
-        **_view(data), style=style, digest=digest, charts=charts, size=size
+        **_view(data), style=style, digest=digest, charts=charts(data), size=_size(),
+        pairs=rows(data, pairs), limits=limits,
     )  # fmt: skip
 
 
@@ -94,17 +113,86 @@ def render_markdown(data: Mapping[str, Json]) -> str:
     return _environment().get_template("report.md.jinja").render(**_view(data))
 
 
+def charts(data: Mapping[str, Json]) -> dict[str, list[chart.Chart]]:
+    """The charts by section: the parts of the saving, prompts by turn, dollars so far."""
+    found = waterfall(data)
+    return {
+        "saving": [chart.bars(found, data["prices"][0])] if found else [],
+        "prompts": [*chart.panels(data["trials"], list(data["modes"]))],
+        "dollars": [*chart.curves(data)],
+    }
+
+
+def write_pictures(data: Mapping[str, Json], out: Path) -> list[Path]:
+    """Each chart as a PNG in the folder `out`. Raises `ConfigError` without the extra `plots`."""
+    try:
+        resvg = import_module("resvg_py")
+    except ModuleNotFoundError:
+        raise ConfigError("pictures need the extra `plots`: pip install 'satchel[plots]'") from None
+    template = _environment().get_template("picture.svg.jinja")
+    paths = []
+    for section, every in charts(data).items():
+        for number, one in enumerate(every, 1):
+            svg = template.render(chart=one, size=_size(), style=_plain_style(), modes=list(data["modes"]))
+            paths.append(out / f"{section}-{number}.png")
+            paths[-1].write_bytes(bytes(resvg.svg_to_bytes(svg_string=svg, width=SCALE * chart.WIDTH)))
+    return paths
+
+
+def rewrite(data: Mapping[str, Json], path: Path) -> None:
+    """Rewrite the table of a comparison in a Markdown file; its rows keep their names and order.
+
+    It stands between `<!-- table: satchel compare SUITE -->` and `<!-- /table -->`. Raises `ConfigError` if there is no
+    such table, or one with a row that there is not.
+    """
+    text = path.read_text(encoding="utf-8")
+    mark = re.escape(f"<!-- table: satchel compare {data['suite']} -->")
+    block = re.search(rf"{mark}\n(.*?)<!-- /table -->", text, re.DOTALL)
+    if block is None:
+        raise ConfigError(f"{path} has no table of satchel compare {data['suite']}")
+    made = {line.name: line.cells for line in table(data)}
+    old = [line.strip("|").split("|")[0].strip() for line in block[1].splitlines()]
+    if unknown := [name for name in old[2:] if name not in made]:
+        raise ConfigError(f"{path} names rows that there are not: {', '.join(unknown)}")
+    lines = [
+        f"| {' | '.join([old[0], *data['modes']])} |",
+        f"|---|{'---:|' * len(data['modes'])}",
+        *(f"| {' | '.join([name, *made[name]])} |" for name in old[2:]),
+    ]
+    path.write_text(text[: block.start(1)] + "\n".join(lines) + "\n" + text[block.end(1) :], encoding="utf-8")
+
+
+def _style() -> str:
+    return (files("satchel.evals") / "templates" / "report.css").read_text(encoding="utf-8")
+
+
+def _plain_style() -> str:
+    """The rules of drawings alone, in the light colours, for a reader of SVG that knows no variables."""
+    style = _style()
+    colours = dict(re.findall(r"(--[\w-]+): ([^;]+);", style.partition("@media")[0]))
+    rules = "\n".join(line for line in style.splitlines() if line.startswith("svg ."))
+    return re.sub(r"var\((--[\w-]+)\)", lambda match: colours[match[1]], rules)
+
+
+def _size() -> dict[str, int]:
+    right = chart.WIDTH - chart.RIGHT
+    return {"width": chart.WIDTH, "left": chart.LEFT, "right": right, "top": chart.TOP, "bar": chart.BAR}
+
+
 def _environment() -> jinja2.Environment:
     import jinja2  # noqa: PLC0415 - 60 ms that only a report needs
 
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("satchel.evals", "templates"),
-        autoescape=jinja2.select_autoescape(("html.jinja", "html")),
+        autoescape=jinja2.select_autoescape(("html.jinja", "svg.jinja")),
+        finalize=lambda value: visible(value) if type(value) is str else value,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters["cell"] = lambda text: " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return made
 
 
 def _view(data: Mapping[str, Json]) -> dict[str, Json]:
@@ -119,109 +207,6 @@ def _view(data: Mapping[str, Json]) -> dict[str, Json]:
         "ratios": ratios(data),
         "slices": slices(data),
         "fronts": fronts(data),
+        "saving": waterfall(data),
         "notes": [data["comparisons"][mode]["verdict"]["text"] for mode in others[1:]],
     }
-
-
-def badges(data: Mapping[str, Json]) -> list[str]:
-    """The modes as heads of columns, each with where its figures come from: live, replayed or simulated."""
-    return [f"{mode} ({found['kind']})" for mode, found in data["modes"].items()]
-
-
-def table(data: Mapping[str, Json]) -> list[Line]:
-    """The ledger: one line a measure, one column a mode; means per trial, dollars relative to the baseline."""
-    modes = list(data["modes"].values())
-    first, base = data["prices"][0], data["modes"].get(BASE, modes[0])["usd"]
-    measures: list[tuple[str, Shown]] = [
-        ("success", lambda m: f"{m['success_mean']:.3f}{_between(m['success_ci'], 3)}"),
-        ("solved", lambda m: f"{m['solved']} of {m['trials']}"),
-        ("input tokens", lambda m: _each(m, "input_tokens")),
-        ("of which cached prefix", lambda m: _each(m, "cached_tokens")),
-        ("output tokens", lambda m: _each(m, "output_tokens")),
-        ("largest prompt", lambda m: f"{m['peak_tokens']:,}"),
-        ("model calls", lambda m: _each(m, "model_calls", 1)),
-        ("tool calls", lambda m: _each(m, "tool_calls", 1)),
-        ("repeated tool calls", lambda m: _each(m, "repeated_tool_calls", 1)),
-        ("steps beyond the oracle's", lambda m: f"{m['extra_steps']:+.1f}"),
-        ("tool accuracy", lambda m: f"{m['tool_accuracy']:.3f}"),
-        ("action agreement", lambda m: f"{m['agreement']:.3f}"),
-        ("fault rate", lambda m: f"{m['fault_rate']:.1%}"),
-        ("amnesia tax", lambda m: f"{m['amnesia_tax']:.1%}"),
-        ("stale exposure", lambda m: f"{m['stale_exposure']:.3f}"),
-        ("failure recovery", lambda m: NOT_MET if m["recovery"] is None else f"{m['recovery']:.1%}"),
-        ("folds", lambda m: _each(m, "folds", 1)),
-        *((f"dollars at {row}", _relative(base[row], row)) for row in data["prices"]),
-        (f"cost per solved task at {first}", lambda m: _cost(m["usd_per_solved"][first])),
-        ("score per 1k tokens", lambda m: _cost(m["score_per_1k_tokens"])),
-        ("round trips to the store", lambda m: _each(m, "round_trips", 1)),
-        ("bytes in the store", lambda m: _each(m, "store_bytes")),
-        ("seconds to the first reply", lambda m: _cost(m["first_reply_seconds"])),
-        ("seconds", lambda m: _each(m, "seconds", 2)),
-        ("outcomes", lambda m: ", ".join(f"{name} {n}" for name, n in m["outcomes"].items())),
-    ]
-    return [Line(name, tuple(show(mode) for mode in modes)) for name, show in measures]
-
-
-def ratios(data: Mapping[str, Json]) -> list[Line]:
-    """Each compared mode against the baseline, paired by seed, with 95 % intervals."""
-    every = list(data["comparisons"].values())
-    measures: list[tuple[str, Shown]] = [
-        ("success difference", lambda c: _signed(c["success_diff"], c["ci"]["success_diff"])),
-        ("input tokens", lambda c: _times(c["token_ratio"], c["ci"]["token_ratio"])),
-        *((f"dollars at {row}", _usd(row)) for row in data["prices"]),
-        ("p of solved, exact (McNemar)", lambda c: f"{c['p']['success']:.3g}"),
-        ("p of tokens, signed ranks (Wilcoxon)", lambda c: f"{c['p']['tokens']:.3g}"),
-    ]
-    return [Line(name, tuple(show(c) for c in every)) for name, show in measures]
-
-
-def slices(data: Mapping[str, Json]) -> list[Line]:
-    """By tag, the success of each mode and, below it, its dollars against the baseline at the first row."""
-    return [
-        Line(f"{tag}, {found['trials']}", tuple(_slice(found, mode, data["prices"][0]) for mode in data["modes"]))
-        for tag, found in data["slices"].items()
-    ]
-
-
-def _slice(found: Mapping[str, Json], mode: str, row: str) -> str:
-    success = f"{found['success'][mode]:.3f}"
-    usd = found["comparisons"][mode]["usd_ratio"][row] if mode in found["comparisons"] else None
-    return success if usd is None else f"{success} (dollars {usd:.2f}{TIMES})"
-
-
-def fronts(data: Mapping[str, Json]) -> list[str]:
-    """The Pareto fronts and price reversals, one sentence each."""
-    cost = {"usd": f"dollars at {data['prices'][0]}", "tokens": "tokens", "seconds": "seconds"}
-    every = [f"No mode beats these in success and {cost[axis]}: {', '.join(f)}." for axis, f in data["pareto"].items()]
-    for mode, found in data["price_reversal"].items():
-        swapped = "; ".join(f"{a} and {b}" for a, b in found["reversed"]) or "none"
-        every.append(f"Models whose rank by list price is not that by the bill in {mode}: {swapped}.")
-    return every
-
-
-def _cost(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3g}"
-
-
-def _usd(row: str) -> Shown:
-    return lambda c: _times(c["usd_ratio"][row], c["ci"]["usd_ratio"][row])
-
-
-def _relative(base: float | None, row: str) -> Shown:
-    return lambda m: _times(None if not base or m["usd"][row] is None else m["usd"][row] / base, None)
-
-
-def _each(mode: Mapping[str, Json], name: str, digits: int = 0) -> str:
-    return f"{mode[name] / mode['trials']:,.{digits}f}"
-
-
-def _times(value: float | None, interval: list[float] | None) -> str:
-    return NONE if value is None else f"{value:.3f}{TIMES}{_between(interval, 3)}"
-
-
-def _signed(value: float | None, interval: list[float] | None) -> str:
-    return NONE if value is None else f"{value:+.3f}{_between(interval, 3, '+')}"
-
-
-def _between(interval: list[float] | None, digits: int, sign: str = "") -> str:
-    return f" ({interval[0]:{sign}.{digits}f} to {interval[1]:{sign}.{digits}f})" if interval else ""

@@ -94,6 +94,7 @@ class Replayed:
             cached_tokens=sum(t.cached for t in turns),
             output_tokens=sum(t.output for t in turns),
             peak_tokens=max(t.input for t in turns),
+            fixed_tokens=sum(fixed(system, call.prompt.tools) for call in calls),
             usd={price: bills(turns, price) for price in prices},
             seconds=time.perf_counter() - began,
             store_bytes=0,

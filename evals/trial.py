@@ -22,6 +22,7 @@ from satchel.runtime.prices import bill_prompt, find, row
 if TYPE_CHECKING:
     from satchel.evals.case import Case
     from satchel.evals.graders import Judge
+    from satchel.evals.prompt_tape import Tape
     from satchel.evals.suite import Suite
     from satchel.memory.records import Json
     from satchel.memory.store import Store
@@ -62,6 +63,7 @@ class Trial:
     folds: int
     context_limit: int
     turns: tuple[TurnTokens, ...] = field(repr=False)
+    fixed_tokens: int = 0
     solved: bool = True
     oracle: float = 1.0
     extra_steps: int = 0
@@ -113,10 +115,12 @@ async def run_trial(
     number: int = 0,
     oracle: Oracle | None = None,
     judge: Judge | None = None,
+    tape: Tape | None = None,
 ) -> Trial:
     """Run case `number` of a suite at a seed in a mode on a thread of its own, measure it, and remove the thread.
 
-    Without a model the case's own `policy` plays. Raises `ConfigError` for an unknown mode or price row.
+    A `tape` takes every prompt. Without a model the case's own `policy` plays. Raises `ConfigError` for an unknown mode
+    or price row.
     """
     way = mode_named(mode)
     draw = suite.draw(number, seed)
@@ -125,7 +129,7 @@ async def run_trial(
     reference = await (oracle or Oracle()).of(suite, draw)
     case = suite.make(draw)
     watch, counted = Watch(case), Counted(store)
-    metered = Metered(model or Scripted(case.policies[policy]), watch, cached=way.cached)
+    metered = Metered(model or Scripted(case.policies[policy]), watch, cached=way.cached, tape=tape)
     agent = _agent(case, metered, way, cast("Store", counted), context_limit or suite.context_limit)
     thread = ThreadId(f"{suite.name}/{way.name}/{draw}", TENANT)
     await _clear(store, thread)
@@ -166,6 +170,7 @@ async def run_trial(
         folds=watch.result.state.folds,
         context_limit=agent.spec.ceiling,
         turns=turns,
+        fixed_tokens=metered.fixed,
         solved=success > 0 and success >= reference.success - TOLERANCE,
         oracle=reference.success,
         extra_steps=len(metered.turns) - reference.steps,

@@ -11,12 +11,14 @@ from weakref import WeakKeyDictionary
 
 from satchel.memory.records import Usage
 from satchel.runtime.context import recall, tokens
+from satchel.runtime.context.context import fixed
 from satchel.runtime.events import PromptSent, ReplyReceived, RunEnded, ToolFinished, ToolStarted
 from satchel.runtime.meter import Meter
 from satchel.runtime.models import spoken
 
 if TYPE_CHECKING:
     from satchel.evals.case import Case
+    from satchel.evals.prompt_tape import Tape
     from satchel.memory.records import Json
     from satchel.runtime.context.message import Message, ToolCall
     from satchel.runtime.events import Event, RunResult
@@ -94,15 +96,15 @@ class Metered:
     `cached=False` bills each prompt as if no provider kept anything.
     """
 
-    def __init__(self, model: Model, watch: Watch, *, cached: bool = True) -> None:
+    def __init__(self, model: Model, watch: Watch, *, cached: bool = True, tape: Tape | None = None) -> None:
         self._model = model
         self.name, self.window, self.exact = model.name, model.window, model.exact
         self._meter = Meter()
-        self._watch, self._cached = watch, cached
+        self._watch, self._cached, self._tape = watch, cached, tape
         self._prompts = hashlib.sha256()
         self._digests: WeakKeyDictionary[Message, bytes] = WeakKeyDictionary()
         self.turns: list[TurnTokens] = []
-        self.faults = self.amnesia = self.stale = 0
+        self.faults = self.amnesia = self.stale = self.fixed = 0
         self.seconds = 0.0
 
     @property
@@ -119,6 +121,9 @@ class Metered:
         began = time.perf_counter()
         answer = await self._model.call(messages, tools, reply_tokens=reply_tokens)
         self.seconds += time.perf_counter() - began
+        if self._tape is not None:
+            self._tape.add(messages, tools, answer)
+        self.fixed += fixed([m for m in messages if m.role == "system"], tools)
         turn = self._turn(answer, messages, tools)
         self.turns.append(turn)
         if self._watch.again(answer.calls):

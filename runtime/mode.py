@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from satchel.memory.errors import ConfigError
+from satchel.runtime.context.ablations import Ingest, Rewrite
 from satchel.runtime.context.baselines import Clear, Forget, Trim
 from satchel.runtime.context.folding import Fold
 from satchel.runtime.context.past import Keep, Mask, Past, Terms, Window
@@ -32,6 +33,8 @@ MODES = {
         Mode("stateful", "digest of older turns, recent turns whole, under the context limit", Fold),
         Mode("stateless", "the full transcript each turn, under the model's window", Keep, bounded=False),
         Mode("stateless-nocache", "the same prompts, billed without a cache", Keep, bounded=False, cached=False),
+        Mode("ingest", "ablation: large results previewed on arrival, nothing folded", Ingest, bounded=False),
+        Mode("rewrite", "ablation: stateful with a fold before every prompt", Rewrite),
         Mode("window", "baseline: the task and the last 3 turns", Window, bounded=False),
         Mode("mask", "baseline: results before the last 10 left out", Mask, bounded=False),
         Mode("forget", "baseline: keep the first message, forget the older half above 40", Forget, bounded=False),

@@ -8,22 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from satchel import threads
-from satchel.options import (
-    AgentAt,
-    Cap,
-    Limit,
-    Limits,
-    Live,
-    Model,
-    ModeName,
-    Out,
-    Prices,
-    Record,
-    Recorded,
-    Seeds,
-    Workers,
-)
+from satchel import measuring, threads
+from satchel.options import AgentAt, Limit, Limits, Model, ModeName, Prices, Profile
 from satchel.threads import AsJson, StoreAt
 
 if TYPE_CHECKING:
@@ -37,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(measuring.app)
 app.add_typer(threads.app, name="threads")
 
 
@@ -50,13 +37,16 @@ def run(
     budget: Limits = None,
     context_limit: Limit = None,
     store: StoreAt = None,
+    profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
     """Give an agent a task and drive it to an outcome."""
-    from satchel import driving
+    from satchel import console, driving
 
     made = driving.agent(agent, model=model, mode=mode, budget=budget, context_limit=context_limit, store=store)
-    raise typer.Exit(_wait(driving.follow(made, made.astream(task, thread=thread), as_json=as_json)))
+    with console.profiled(profile):
+        code = _wait(driving.follow(made, made.astream(task, thread=thread), as_json=as_json))
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -77,80 +67,6 @@ def resume(
     made = driving.agent(agent, model=model, mode=mode, context_limit=context_limit, store=store)
     events = made.astream_resume(thread, add_budget=Budget.parse(add_budget) if add_budget else None)
     raise typer.Exit(_wait(driving.follow(made, events, as_json=as_json)))
-
-
-@app.command()
-def suites(as_json: AsJson = False) -> None:
-    """List the task families that `compare` runs, with their tags and their cases in the golden set."""
-    from satchel import pairing
-
-    pairing.suites(as_json=as_json)
-
-
-@app.command()
-def compare(
-    suite: str,
-    modes: Annotated[str, typer.Option(help="Modes to pair with stateless, by task and seed.")] = "stateful,stateless",
-    seeds: Seeds = None,
-    prices: Prices = None,
-    context_limit: Limit = None,
-    out: Out = None,
-    workers: Workers = None,
-    model: Live = None,
-    record: Record = None,
-    replayed: Recorded = None,
-    usd_cap: Cap = None,
-    store: StoreAt = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run a suite, or `golden`, in several modes, paired by task and seed, and say what state saves, or costs."""
-    from satchel import pairing
-
-    running = pairing.compare(
-        suite, modes, seeds, prices, context_limit, out, store, workers=workers, quiet=as_json,
-        model=pairing.player(model, record, replayed, usd_cap),
-    )  # fmt: skip
-    pairing.tell(_wait(running).to_json(), out, as_json=as_json)
-
-
-@app.command("eval")
-def evaluate(
-    suite: str,
-    mode: Annotated[str, typer.Option("--mode", help="The one mode to run.")] = "stateful",
-    seeds: Seeds = None,
-    prices: Prices = None,
-    context_limit: Limit = None,
-    out: Out = None,
-    workers: Workers = None,
-    model: Live = None,
-    record: Record = None,
-    replayed: Recorded = None,
-    usd_cap: Cap = None,
-    store: StoreAt = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run a suite, or `golden`, in one mode and print its measures."""
-    from satchel import pairing
-
-    running = pairing.compare(
-        suite, mode, seeds, prices, context_limit, out, store, workers=workers, baseline=False, quiet=as_json,
-        model=pairing.player(model, record, replayed, usd_cap),
-    )  # fmt: skip
-    pairing.tell(_wait(running).to_json(), out, as_json=as_json)
-
-
-@app.command()
-def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The --out folder of a comparison.")],
-    as_json: AsJson = False,
-) -> None:
-    """Write the pages of a report again from its result.json, and print it."""
-    from satchel import pairing
-    from satchel.evals.report import read_result, write_report
-
-    data = read_result(folder)
-    write_report(data, folder)
-    pairing.tell(data, folder, as_json=as_json)
 
 
 @app.command()

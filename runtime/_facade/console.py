@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from satchel.runtime.events import Event, RunResult
 
 OK, FAILED, USAGE, STOPPED, GATE = 0, 1, 2, 3, 4
@@ -73,6 +77,37 @@ def result(ended: RunResult, *, as_json: bool) -> int:
     if ended.outcome == "done":
         return OK
     return STOPPED if ended.outcome in LIMITS or ended.outcome == "paused" else FAILED
+
+
+@contextmanager
+def profiled(path: Path | None) -> Iterator[None]:
+    """Sample what runs inside and write a flame graph: a page, or speedscope's format if the name ends in `.json`.
+
+    Raises `ConfigError` without the extra `profile`, or if the file cannot be written.
+    """
+    if path is None:
+        yield
+        return
+    from satchel.memory.errors import ConfigError
+
+    try:
+        from pyinstrument import Profiler
+        from pyinstrument.renderers import HTMLRenderer, SpeedscopeRenderer
+    except ModuleNotFoundError:
+        raise ConfigError("--profile needs the extra `profile`: pip install 'satchel[profile]'") from None
+    try:
+        path.touch()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written ({error.strerror}); name another file") from None
+    profiler = Profiler(async_mode="disabled")
+    profiler.start()
+    try:
+        yield
+    finally:
+        profiler.stop()
+        renderer = SpeedscopeRenderer() if path.suffix == ".json" else HTMLRenderer()
+        path.write_text(profiler.output(renderer), encoding="utf-8")
+        say(f"profile: {path}")
 
 
 def explain(error: Exception) -> int:

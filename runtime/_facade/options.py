@@ -25,3 +25,16 @@ Recorded = Annotated[
 ]
 Cap = Annotated[float | None, typer.Option(min=0, help="Dollars that all calls of the live model may cost together.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes: 1, or one a core for the golden set.")]
+FailIf = Annotated[
+    str | None,
+    typer.Option(
+        "--fail-if", metavar="EXPR", help="Exit 4 if it holds: 'success_drop > 0.02 or slice(\"long\").usd > 1'."
+    ),
+]
+Earlier = Annotated[
+    Path | None, typer.Option("--baseline", metavar="FILE", help="An earlier result.json, for _drop and _increase.")
+]
+History = Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the result here under its commit, too.")]
+Profile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write a flame graph (.html, or .json for speedscope).")
+]

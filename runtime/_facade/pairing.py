@@ -16,8 +16,12 @@ from satchel import console
 from satchel.evals.cassette import Capped, Player, Recorder
 from satchel.evals.compare import Result
 from satchel.evals.compare import compare as run
+from satchel.evals.figures import Readings
+from satchel.evals.gate import Gate, junit
+from satchel.evals.history import keep
+from satchel.evals.ledger import badges, ratios, slices, table
 from satchel.evals.plan import TRIALS
-from satchel.evals.report import badges, ratios, slices, table
+from satchel.evals.report import JUNIT, read_document
 from satchel.evals.suite import GOLDEN, SUITES, summary, tasks
 from satchel.evals.suite import suite as suite_named
 from satchel.memory.errors import ConfigError
@@ -93,6 +97,32 @@ def player(model: str | None, record: Path | None, replay: Path | None, usd_cap:
     if usd_cap is not None:
         found = Capped(found, usd_cap)
     return Recorder(found, record) if record else found
+
+
+def gate(expression: str | None, baseline: Path | None) -> tuple[Gate, Mapping[str, Json] | None] | None:
+    """The gate that was asked for and its earlier result, read before the first trial; None without an expression."""
+    if expression is None:
+        if baseline:
+            raise ConfigError("--baseline is what --fail-if compares with; give an expression, too")
+        return None
+    return Gate(expression, earlier=baseline is not None), read_document(baseline) if baseline else None
+
+
+def conclude(
+    data: Mapping[str, Json], asked: tuple[Gate, Mapping[str, Json] | None] | None, *,
+    out: Path | None, history: Path | None,
+) -> int:  # fmt: skip
+    """Keep the result by commit, check the gate, tell each clause on stderr; the exit code."""
+    if history:
+        console.say(f"kept: {keep(data, history)}")
+    if asked is None:
+        return console.OK
+    checks = asked[0].check(Readings.of(data, asked[1]))
+    if out:
+        (out / JUNIT).write_bytes(junit(checks, data["suite"]))
+    for check in checks:
+        console.say(f"gate {'FAILED' if check.failed else 'passed'}: {check.clause} ({check.why})")
+    return console.GATE if any(check.failed for check in checks) else console.OK
 
 
 def split_rows(text: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -96,6 +97,54 @@ def test_one_mode_is_measured_alone_and_its_report_is_written_again(satchel: Run
     assert (tmp_path / "report.html").is_file()
 
 
+def test_a_gate_fails_with_4_and_tells_each_clause(satchel: Run, tmp_path: Path) -> None:
+    out, words = tmp_path / "out", ("eval", "knapsack-easy-bare", "--seeds", "1", "--store", "memory://", "--json")
+    first = satchel(*words, "--out", str(out), "--fail-if", "success < 0")
+    assert "gate passed: success < 0 (success is 0." in first.stderr
+    earlier = ("--baseline", str(out / "result.json"))
+    gate = "model_calls_increase >= 0 or slice('short').success_drop > 0.02"
+    failed = satchel(*words, "--out", str(out), *earlier, "--fail-if", gate, code=4)
+    assert "gate FAILED: model_calls_increase >= 0 (model_calls_increase is 0)" in failed.stderr
+    assert "gate passed: slice('short').success_drop > 0.02" in failed.stderr
+    assert json.loads(failed.stdout)["modes"]
+    assert '<testsuite name="satchel compare knapsack-easy-bare" tests="2" failures="1">' in (
+        out / "junit.xml"
+    ).read_text("utf-8")
+
+
+def test_a_comparison_that_is_interrupted_goes_on_without_repeating_a_trial(
+    satchel: Run, folder: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    words = ("compare", "conflicts-rows", "--modes", "window", "--seeds", "6", "--workers", "2", "--out", str(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-m", "satchel", *words], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.DEVNULL, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stderr
+        assert process.stderr.readline().startswith("10 of 12 trials")
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+        assert "the same command goes on" in process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    kept = (tmp_path / "trials.jsonl").read_text().splitlines()
+    assert 10 <= len(kept) <= 12
+    satchel(*words)
+    lines = (tmp_path / "trials.jsonl").read_text().splitlines()
+    assert lines[: len(kept)] == kept
+    assert len({json.loads(line)["key"] for line in lines}) == len(lines) == 12
+
+
+def test_load_finds_no_breaking_point_in_one_level_and_draws_its_profile(satchel: Run, tmp_path: Path) -> None:
+    page, flame = tmp_path / "flame.html", tmp_path / "flame.json"
+    words = ("load", "--levels", "2", "--latency", "0.001", "--turns", "2", "--runs", "1", "--store", "memory://")
+    table = satchel(*words, "--profile", str(page)).stdout.splitlines()
+    assert table[1].split()[:3] == ["2", "2", "0.0%"]
+    assert table[2].startswith("Breaking point: none of these levels")
+    found = json.loads(satchel(*words, "--profile", str(flame), "--json").stdout)
+    assert (found["levels"][0]["errors"], found["breaking_point"]) == (0, None)
+    assert "<script" in page.read_text("utf-8"), "a page of its own, which runs what draws it"
+    assert json.loads(flame.read_text("utf-8"))["profiles"]
+
+
 def test_suites_are_listed_with_tags_and_cases(satchel: Run) -> None:
     rows = json.loads(satchel("suites", "--json").stdout)
     assert sum(row["cases"] for row in rows) >= 200
@@ -134,6 +183,12 @@ def test_replay_writes_prompts_and_vault(satchel: Run, tmp_path: Path) -> None:
         (["compare", "knapsack", "--modes", "statless"], 2, "did you mean 'stateless'"),
         (["compare", "knapsack", "--prices", "gpt-99"], 2, "gpt-5"),
         (["compare", "knapsack", "--out", "/proc/none"], 2, "cannot be written"),
+        (["compare", "knapsack", "--fail-if", "speed > 1"], 2, "there is no figure 'speed'"),
+        (["compare", "knapsack", "--fail-if", "usd_increase > 1"], 2, "--baseline FILE"),
+        (["compare", "knapsack", "--baseline", "b.json"], 2, "--fail-if"),
+        (["compare", "knapsack", "--fail-if", "usd > 1", "--baseline", "b.json"], 2, "b.json is not a result"),
+        (["load", "--levels", "many"], 2, "write 1,5,10,25,50"),
+        (["run", "hi", "--model", "sim:echo", "--profile", "/proc/none"], 2, "/proc/none cannot be written"),
         (["report", "."], 2, "is not a result of compare or eval"),
         (["replay", "missing.jsonl", "--context-limit", "8000", "--prompts", "p.jsonl"], 1, "no trace file"),
         (["replay", "agents.py", "--context-limit", "8000", "--prompts", "p.jsonl"], 1, "agents.py, line 2"),

@@ -16,6 +16,7 @@ from satchel.evals.cassette import Capped, Player, Recorder, kind
 from satchel.evals.compare import Result, compare
 from satchel.evals.graders import contains
 from satchel.evals.plan import TRIALS
+from satchel.evals.report import read_pairs
 from satchel.evals.suite import Suite
 from satchel.evals.tape import NAME
 from satchel.evals.trial import TIMES
@@ -90,6 +91,7 @@ def test_a_live_comparison_is_recorded_and_played_again_in_both_modes(
     data = json.loads((tmp_path / "replayed" / "result.json").read_text())
     assert (data["kind"], data["model"]) == ("replayed", first.model)
     assert {found["kind"] for found in [*data["modes"].values(), *data["comparisons"].values()]} == {"replayed"}
+    assert read_pairs(tmp_path / "replayed") == [], "a cassette is not played anew"
     page = (tmp_path / "replayed" / "report.md").read_text()
     assert "stateless (replayed) | stateful (replayed)" in page
     assert "stateful (live)" in (tmp_path / "live" / "report.md").read_text()

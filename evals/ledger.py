@@ -1,0 +1,133 @@
+"""The ledger of a comparison as lines of text: what each mode took, against the baseline, by tag, and the fronts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from satchel.memory.records import Json
+
+BASE = "stateless"
+"""The column that dollars are relative to; its own dollars are 1."""
+
+NONE = "unknown"
+NOT_MET = "no failure met"
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+Shown = Callable[[Mapping[str, "Json"]], str]
+"""A figure of a mode or a comparison, as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One measure: its name and a text for each column."""
+
+    name: str
+    cells: tuple[str, ...]
+
+
+def badges(data: Mapping[str, Json]) -> list[str]:
+    """The modes as heads of columns, each with where its figures come from: live, replayed or simulated."""
+    return [f"{mode} ({found['kind']})" for mode, found in data["modes"].items()]
+
+
+def table(data: Mapping[str, Json]) -> list[Line]:
+    """The ledger: one line a measure, one column a mode; means per trial, dollars relative to the baseline."""
+    modes = list(data["modes"].values())
+    first, base = data["prices"][0], data["modes"].get(BASE, modes[0])["usd"]
+    measures: list[tuple[str, Shown]] = [
+        ("success", lambda m: f"{m['success_mean']:.3f}{_between(m['success_ci'], 3)}"),
+        ("solved", lambda m: f"{m['solved']} of {m['trials']}"),
+        ("input tokens", lambda m: _each(m, "input_tokens")),
+        ("of which cached prefix", lambda m: _each(m, "cached_tokens")),
+        ("of which fixed surface", lambda m: f"{m['fixed_tokens'] / max(m['input_tokens'], 1):.1%}"),
+        ("output tokens", lambda m: _each(m, "output_tokens")),
+        ("largest prompt", lambda m: f"{m['peak_tokens']:,}"),
+        ("model calls", lambda m: _each(m, "model_calls", 1)),
+        ("tool calls", lambda m: _each(m, "tool_calls", 1)),
+        ("repeated tool calls", lambda m: _each(m, "repeated_tool_calls", 1)),
+        ("steps beyond the oracle's", lambda m: f"{m['extra_steps']:+.1f}"),
+        ("tool accuracy", lambda m: f"{m['tool_accuracy']:.3f}"),
+        ("action agreement", lambda m: f"{m['agreement']:.3f}"),
+        ("fault rate", lambda m: f"{m['fault_rate']:.1%}"),
+        ("amnesia tax", lambda m: f"{m['amnesia_tax']:.1%}"),
+        ("stale exposure", lambda m: f"{m['stale_exposure']:.3f}"),
+        ("failure recovery", lambda m: NOT_MET if m["recovery"] is None else f"{m['recovery']:.1%}"),
+        ("folds", lambda m: _each(m, "folds", 1)),
+        *((f"dollars at {row}", _relative(base[row], row)) for row in data["prices"]),
+        (f"cost per solved task at {first}", lambda m: _cost(m["usd_per_solved"][first])),
+        ("score per 1k tokens", lambda m: _cost(m["score_per_1k_tokens"])),
+        ("round trips to the store", lambda m: _each(m, "round_trips", 1)),
+        ("bytes in the store", lambda m: _each(m, "store_bytes")),
+        ("seconds to the first reply", lambda m: _cost(m["first_reply_seconds"])),
+        ("seconds", lambda m: _each(m, "seconds", 2)),
+        ("outcomes", lambda m: ", ".join(f"{name} {n}" for name, n in m["outcomes"].items())),
+    ]
+    return [Line(name, tuple(show(mode) for mode in modes)) for name, show in measures]
+
+
+def ratios(data: Mapping[str, Json]) -> list[Line]:
+    """Each compared mode against the baseline, paired by seed, with 95 % intervals."""
+    every = list(data["comparisons"].values())
+    measures: list[tuple[str, Shown]] = [
+        ("success difference", lambda c: _signed(c["success_diff"], c["ci"]["success_diff"])),
+        ("input tokens", lambda c: _times(c["token_ratio"], c["ci"]["token_ratio"])),
+        *((f"dollars at {row}", _usd(row)) for row in data["prices"]),
+        ("p of solved, exact (McNemar)", lambda c: f"{c['p']['success']:.3g}"),
+        ("p of tokens, signed ranks (Wilcoxon)", lambda c: f"{c['p']['tokens']:.3g}"),
+    ]
+    return [Line(name, tuple(show(c) for c in every)) for name, show in measures]
+
+
+def slices(data: Mapping[str, Json]) -> list[Line]:
+    """By tag, the success of each mode and, below it, its dollars against the baseline at the first row."""
+    return [
+        Line(f"{tag}, {found['trials']}", tuple(_slice(found, mode, data["prices"][0]) for mode in data["modes"]))
+        for tag, found in data["slices"].items()
+    ]
+
+
+def _slice(found: Mapping[str, Json], mode: str, row: str) -> str:
+    success = f"{found['success'][mode]:.3f}"
+    usd = found["comparisons"][mode]["usd_ratio"][row] if mode in found["comparisons"] else None
+    return success if usd is None else f"{success} (dollars {usd:.2f}{TIMES})"
+
+
+def fronts(data: Mapping[str, Json]) -> list[str]:
+    """The Pareto fronts and price reversals, one sentence each."""
+    cost = {"usd": f"dollars at {data['prices'][0]}", "tokens": "tokens", "seconds": "seconds"}
+    every = [f"No mode beats these in success and {cost[axis]}: {', '.join(f)}." for axis, f in data["pareto"].items()]
+    for mode, found in data["price_reversal"].items():
+        swapped = "; ".join(f"{a} and {b}" for a, b in found["reversed"]) or "none"
+        every.append(f"Models whose rank by list price is not that by the bill in {mode}: {swapped}.")
+    return every
+
+
+def _cost(value: float | None) -> str:
+    return NONE if value is None else f"{value:.3g}"
+
+
+def _usd(row: str) -> Shown:
+    return lambda c: _times(c["usd_ratio"][row], c["ci"]["usd_ratio"][row])
+
+
+def _relative(base: float | None, row: str) -> Shown:
+    return lambda m: _times(None if not base or m["usd"][row] is None else m["usd"][row] / base, None)
+
+
+def _each(mode: Mapping[str, Json], name: str, digits: int = 0) -> str:
+    return f"{mode[name] / mode['trials']:,.{digits}f}"
+
+
+def _times(value: float | None, interval: list[float] | None) -> str:
+    return NONE if value is None else f"{value:.3f}{TIMES}{_between(interval, 3)}"
+
+
+def _signed(value: float | None, interval: list[float] | None) -> str:
+    return NONE if value is None else f"{value:+.3f}{_between(interval, 3, '+')}"
+
+
+def _between(interval: list[float] | None, digits: int, sign: str = "") -> str:
+    return f" ({interval[0]:{sign}.{digits}f} to {interval[1]:{sign}.{digits}f})" if interval else ""

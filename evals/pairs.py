@@ -1,0 +1,105 @@
+"""The same task in two modes, side by side: which pairs got worse, and the whole prompts of the worst."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from satchel.evals.prompt_tape import Tape
+from satchel.evals.trial import Trial, run_trial
+from satchel.evals.verdict import BASELINE
+from satchel.memory.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from satchel.evals.plan import Setting
+    from satchel.evals.suite import Task
+    from satchel.memory.records import Json
+    from satchel.runtime.mode import Mode
+
+WHOLE = 3
+"""Pairs that are kept with every prompt."""
+
+PAIRS = "pairs.json"
+"""The file of a report folder that holds them."""
+
+
+Place = tuple[str, str, int, str]
+"""Suite, case, seed and mode of a trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A task in a mode and in the baseline, as trials of result.json; dollars are those of the first price row."""
+
+    ours: Mapping[str, Json]
+    base: Mapping[str, Json]
+    row: str
+
+    @property
+    def success_diff(self) -> float:
+        """Ours minus the baseline's."""
+        return float(self.ours["success"] - self.base["success"])
+
+    @property
+    def usd_ratio(self) -> float | None:
+        """Ours by the baseline's; None if either is unknown."""
+        ours, base = self.ours["usd"][self.row], self.base["usd"][self.row]
+        return ours / base if ours is not None and base else None
+
+
+def ranked(data: Mapping[str, Json]) -> list[Pair]:
+    """The pairs of the first mode that was compared, the worst first: success lost, then dollars."""
+    mode = next(iter(data["comparisons"]), None)
+    base = {_task(t): t for t in data["trials"] if t["mode"] == BASELINE}
+    ours = [t for t in data["trials"] if t["mode"] == mode and _task(t) in base]
+    pairs = [Pair(t, base[_task(t)], data["prices"][0]) for t in ours]
+    return sorted(pairs, key=lambda p: (p.success_diff, -(p.usd_ratio or 0.0), p.ours["case"], p.ours["seed"]))
+
+
+def _task(trial: Mapping[str, Json]) -> tuple[str, str, int]:
+    return trial["suite"], trial["case"], trial["seed"]
+
+
+async def record(
+    data: Mapping[str, Json],
+    find: Callable[[Place], tuple[Task, Mode]],
+    setting: Setting,
+    *,
+    known: Sequence[Json] = (),
+) -> list[Json]:
+    """The worst pairs with every prompt: each task is played again in both modes, unless it is among the known ones.
+
+    A scripted policy plays the same run again, and `prompts` is the digest that shows it. `find` gives the task and the
+    mode of a trial. Nothing is recorded where no policy played: a live model would be asked, and billed, anew, and a
+    replayed one has its answers elsewhere.
+    """
+    if setting.model or data["kind"] == "replayed":
+        return []
+    before = {(*_task(pair), side["prompts"]): side for pair in known for side in (pair["base"], pair["ours"])}
+    found: list[Json] = []
+    for pair in ranked(data)[:WHOLE]:
+        sides = {}
+        for name, trial in (("base", pair.base), ("ours", pair.ours)):
+            place = (*_task(trial), trial["mode"])
+            side = before.get((*_task(trial), trial["prompts"])) or await _play(*find(place), setting)
+            sides[name] = {**side, "mode": trial["mode"]}
+        found.append({"suite": pair.ours["suite"], "case": pair.ours["case"], "seed": pair.ours["seed"], **sides})
+    return found
+
+
+async def _play(task: Task, mode: Mode, setting: Setting) -> dict[str, Json]:
+    tape = Tape()
+    again = await run_trial(
+        task.suite, task.seed, mode, number=task.number, store=MemoryStore(), prices=setting.prices,
+        context_limit=setting.context_limit, tape=tape,
+    )  # fmt: skip
+    return {"prompts": again.prompts, **tape.to_json()}
+
+
+def places(
+    jobs: Sequence[tuple[str, Task, Mode]], kept: Callable[[str], Trial | None]
+) -> dict[Place, tuple[Task, Mode]]:
+    """Where each trial came from: its task and mode."""
+    done = ((kept(key), task, mode) for key, task, mode in jobs)
+    return {(*trial.pair, trial.mode): (task, mode) for trial, task, mode in done if trial}
