@@ -136,13 +136,13 @@ def test_a_digest_and_a_transcript_are_read_alike() -> None:
     assert kept.user.split() == ["Do", "it.", "And", "that.", "Now", "go", "on."]
 
 
-def test_recall_tries_what_stands_beside_the_words_and_then_the_oldest() -> None:
+def test_recall_searches_everything_then_tries_what_stands_beside_the_words_and_then_the_oldest() -> None:
     messages, tried = [Message("user", DIGEST)], []
     while answer := view(messages).recall("V20002"):
         (call,) = answer.calls
-        tried.append(call.args["ref"])
+        tried.append(call.args.get("ref"))
         messages += asked(len(tried), "recall", call.args, "(no line holds 'V20002')")
-    assert tried == ["res:000000006", "res:000000005", "res:000000007", "res:000000008"]
+    assert tried == [None, "res:000000006", "res:000000005", "res:000000007", "res:000000008"]
 
 
 def test_a_handle_in_a_recalled_index_is_followed() -> None:
