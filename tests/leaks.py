@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import RedisCluster
 
 from satchel.memory.keys import named
 from satchel.memory.redis_store import ServerStore
@@ -15,19 +16,20 @@ LISTS = re.compile(rb"satchel:\{([^:}]+)\}:(threads|fields)")
 
 async def leaked(url: str) -> list[bytes]:
     """The keys that stay on a server when all threads of all its tenants are removed, and all its leftovers swept."""
-    async with Redis.from_url(url) as raw:
-        if await raw.dbsize() == 0:
-            return []
-        store = ServerStore(url)
+    store = ServerStore(url)
+    try:
+        raw = store.connection.redis
         for tenant in {named(match[1]) for key in await _keys(raw) if (match := LISTS.fullmatch(key))}:
             for thread in {*await store.threads(tenant), *await store.fields.threads(tenant)}:
                 await store.delete(thread)
             await store.sweep(tenant)
-        await store.aclose()
         return sorted(await _keys(raw))
+    finally:
+        await store.aclose()
 
 
-async def _keys(raw: Redis) -> list[bytes]:
+async def _keys(raw: Any) -> list[bytes]:
     """All keys but those that runs leave for a while: a list that the next worker sweeps, and streams that expire."""
-    keys = [key for key in await raw.keys() if isinstance(key, bytes)]
+    everywhere = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(raw, RedisCluster) else {}
+    keys = await raw.keys(**everywhere)
     return [key for key in keys if not key.startswith(b"satchel:{runs}:") and not key.endswith(b":ev")]
