@@ -13,6 +13,9 @@ from satchel.memory.redis_store import ServerStore
 LISTS = re.compile(rb"satchel:\{([^:}]+)\}:(threads|fields)")
 """The lists from which every thread of a tenant can be found."""
 
+PASSING = re.compile(rb"^satchel:\{runs\}:|:ev$|^satchel:\{[^:}]+\}:store:")
+"""Keys that are not a thread's, or that expire."""
+
 
 async def leaked(url: str) -> list[bytes]:
     """The keys that stay on a server when all threads of all its tenants are removed, and all its leftovers swept."""
@@ -29,7 +32,7 @@ async def leaked(url: str) -> list[bytes]:
 
 
 async def _keys(raw: Any) -> list[bytes]:
-    """All keys but those that runs leave for a while: a list that the next worker sweeps, and streams that expire."""
+    """All keys but LangGraph's items, which no thread owns, and what runs leave for a while (a list, and streams)."""
     everywhere = {"target_nodes": RedisCluster.PRIMARIES} if isinstance(raw, RedisCluster) else {}
     keys = await raw.keys(**everywhere)
-    return [key for key in keys if not key.startswith(b"satchel:{runs}:") and not key.endswith(b":ev")]
+    return [key for key in keys if not PASSING.search(key)]
