@@ -42,6 +42,8 @@ class Agent(Waiting):
         reply_tokens: tokens of it reserved for the reply.
         budget: limits of each run; 40 steps unless another is given.
         on_budget: `answer` (one reserved last call without tools), `pause`, or `raise`.
+        price: the price row that times folds and counts dollars, `c=.10,w=1.25` or a model's name; None takes the
+            model's own, and without one `c=.10,w=1.25` for folds alone.
         store: None for the embedded server (or SATCHEL_STORE, REDIS_URL), a URL, or an open `Store`.
         tenant: whose threads these are.
         expire: seconds after its last commit that a thread is removed; None leaves it as it is, by default for ever.
@@ -62,6 +64,7 @@ class Agent(Waiting):
         reply_tokens: int = 1_024,
         budget: Budget | None = None,
         on_budget: OnBudget = "answer",
+        price: str | None = None,
         store: str | Store | None = None,
         tenant: str = "default",
         expire: float | None = None,
@@ -71,7 +74,7 @@ class Agent(Waiting):
         super().__init__(self._stores.aclose)
         shape: dict[str, Any] = {
             "instructions": instructions, "mode": mode, "context_limit": context_limit, "reply_tokens": reply_tokens,
-            "budget": budget, "on_budget": on_budget,
+            "budget": budget, "on_budget": on_budget, "price": price,
         }  # fmt: skip
         given = tuple(tools)
         if expire is not None and not expire > 0:

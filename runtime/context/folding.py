@@ -10,7 +10,7 @@ from satchel.runtime.context import tokens
 from satchel.runtime.context.block import FRAME, Lookup
 from satchel.runtime.context.controller import Outlook
 from satchel.runtime.context.digest import USER, Digest, append, fold
-from satchel.runtime.context.ingest import SHARE, arrive
+from satchel.runtime.context.ingest import SHARE, arrive, slimmed
 from satchel.runtime.context.item import Item, items
 from satchel.runtime.context.message import Message
 from satchel.runtime.context.symbols import Lexicon, Sighting, names, words
@@ -40,6 +40,7 @@ class Kept:
     lexicon: tuple[Sighting, ...]
     turns: int
     overpaid: float
+    handles: bool
 
 
 MOST, ANEW = 0.68, 0.58
@@ -70,10 +71,11 @@ class Fold:
 
     def add(self, turn: Turn, room: int) -> None:
         """Preview what is too large, append, and work out the items that a fold would make of the turn."""
-        shown = arrive(turn, room, self.terms.handle)
-        if shown is not turn and not self._worth(turn, shown, room):
-            shown = turn
-        self.handles |= shown is not turn
+        slim = slimmed(turn)
+        shown = arrive(slim, room, self.terms.handle)
+        if shown is not slim and not self._worth(slim, shown, room):
+            shown = slim
+        self.handles |= shown is not slim
         self._room = room
         if self._task is None and turn.is_user:
             self._task = shown
@@ -124,7 +126,8 @@ class Fold:
         if self._appends(block, self._room):
             return Outlook(history, self.digest.size + block, block, hidden)
         anew = min(int(ANEW * self._room), self.digest.size + block)
-        return Outlook(history, anew, anew + (0 if self.handles else self.terms.fixed), hidden)
+        brings = not self.handles and any(item.whole is None for item in new)  # the tool `recall`, before all else
+        return Outlook(history, anew, anew + brings * self.terms.fixed, hidden, brings)
 
     def _block(self, new: Sequence[Item]) -> int:
         """Tokens of a block of these items: what hides nothing, rows and lists in full, names of all else."""
@@ -173,11 +176,11 @@ class Fold:
     def kept(self) -> Kept:
         """Its state just after a fold."""
         over = self.controller.overpaid
-        return Kept(self.digest, self._task, tuple(self._epoch), self._lexicon.state(), self._turns, over)
+        return Kept(self.digest, self._task, tuple(self._epoch), self._lexicon.state(), self._turns, over, self.handles)
 
     def restore(self, kept: Kept) -> None:
         """Be as the past was that gave `kept`."""
-        self._task, self._turns = kept.task, kept.turns
+        self._task, self._turns, self.handles = kept.task, kept.turns, kept.handles
         self._lexicon.restore(kept.lexicon)
         self._settle(kept.digest, list(kept.epoch))
         self.controller = replace(self.controller, overpaid=kept.overpaid)
@@ -194,7 +197,8 @@ class Fold:
         return [n for n in ((limit, free) if deep else (limit,)) if n > 0]
 
     def _settle(self, digest: Digest, kept: list[tuple[Turn, tuple[Item, ...]]]) -> None:
-        self.digest, self._epoch, self.handles = digest, kept, True
+        self.digest, self._epoch = digest, kept
+        self.handles |= digest.handles
         self.controller = self.controller.folded()
         self._lexicon.forget({n.text for item in digest.items for n in item.names}.union(*(_shown(t) for t, _ in kept)))
         task = self._task.messages[0].content + "\n\n" if self._task else ""

@@ -17,8 +17,8 @@ VALUES = {
     "uncertain": {"name": "pay"},
     "cancelled": {"name": "pay"},
     "refused": {"name": "pay", "budget": "tool_calls"},
-    "block": {"tag": "k3v9", "turns": "128"},
-    "summary": {"tag": "k3v9", "turns": "120"},
+    "block": {"tag": "k3v9", "turns": "128", "recall": ""},
+    "summary": {"tag": "k3v9", "turns": "120", "recall": ". recall reads the text behind a res: handle"},
     "state": {"tag": "k3v9", "state": "12 steps, 30 tool calls left"},
 }
 
@@ -32,8 +32,8 @@ def test_each_text_renders_with_its_values_and_keeps_no_place_open(name: str) ->
 
 
 def test_the_texts_are_those_the_runtime_asks_for() -> None:
-    asked = "block cancelled continue final_answer late progress recall refused state summary uncertain unsettled"
-    assert names() == tuple(asked.split())
+    asked = "block cancelled continue final_answer handles late progress recall refused state summary"
+    assert names() == (*asked.split(), "uncertain", "unsettled")
 
 
 @pytest.mark.parametrize(("name", "limit"), [("progress", 120), ("summary", 70), ("block", 16), ("state", 30)])
