@@ -76,7 +76,7 @@ class Context:
         self._system = tuple(system)
         self._tools = tuple(tools)
         self._with_recall = (*self._tools, recall.schema())
-        self._fixed = fixed(self._system, self._with_recall)
+        self._plain, self._fixed = fixed(self._system, self._tools), fixed(self._system, self._with_recall)
         if self.room(ceiling) < MINIMUM:
             enough = int((self._fixed + 4 * MINIMUM) * factor) + reply_tokens
             raise PromptTooLarge(
@@ -136,8 +136,9 @@ class Context:
 
     def _assemble(self, state: str, folds: tuple[Folded, ...]) -> Prompt:
         messages = (*self._system, *self.past.messages())
-        tools = self._with_recall if self.past.handles else self._tools
-        size = tokens.count_tools(tools) + sum(map(tokens.count_message, self._system)) + self.past.size()
+        asks = self.past.handles
+        tools, size = (self._with_recall, self._fixed) if asks else (self._tools, self._plain)
+        size += self.past.size()
         if state:
             tail = f"\n\n{render('state', tag=self._tag, state=state)}"
             last = replace(messages[-1], content=messages[-1].content + tail, volatile=len(tail))

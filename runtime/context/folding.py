@@ -10,6 +10,7 @@ from satchel.runtime.context import tokens
 from satchel.runtime.context.block import FRAME, Lookup
 from satchel.runtime.context.controller import Outlook
 from satchel.runtime.context.digest import USER, Digest, append, fold
+from satchel.runtime.context.epoch import Taken, newest
 from satchel.runtime.context.ingest import SHARE, arrive, slimmed
 from satchel.runtime.context.item import Item, items
 from satchel.runtime.context.message import Message
@@ -62,7 +63,7 @@ class Fold:
         self.digest = Digest()
         self.handles = False
         self._task: Turn | None = None
-        self._epoch: list[tuple[Turn, tuple[Item, ...]]] = []
+        self._epoch: list[Taken] = []
         self._lexicon = Lexicon()
         self._messages: list[Message] = []
         self._size = 0
@@ -85,7 +86,7 @@ class Fold:
         self._turns += not turn.is_user
         made = tuple(items(shown, turn, self._turns))
         self._lexicon.note(self._turns, _shown(turn), _used(turn))
-        self._epoch.append((shown, made))
+        self._epoch.append(Taken.of(shown, made))
         if turn.is_user and self.digest.turns and self._messages[-1].role == "user":
             self._size -= tokens.count_message(self._messages[-1])
             self._messages[-1] = _joined(self._messages[-1], shown.messages[0])
@@ -112,34 +113,24 @@ class Fold:
         """Tokens of the messages."""
         return self._size
 
-    def _newest(self) -> int:
-        """Where the newest turn begins: the last reply with its results, and what the user has said since."""
-        starts = [n for n, (turn, _) in enumerate(self._epoch) if not turn.is_user]
-        return starts[-1] if starts else max(0, len(self._epoch) - 1)
-
     def _outlook(self) -> Outlook:
-        newest = self._newest()
-        kept = sum(turn.size for turn, _ in self._epoch[newest:])
+        cut = newest(self._epoch)
+        old = self._epoch[:cut]
+        kept = sum(taken.size for taken in self._epoch[cut:])
         history = self._size - kept - (self._task.size if self._task else 0)
-        new = [item for _, made in self._epoch[:newest] for item in made]
-        block, hidden = self._block(new), sum(item.hidden for item in new)
+        block, hidden = _block(old), sum(taken.hidden for taken in old)
         if self._appends(block, self._room):
             return Outlook(history, self.digest.size + block, block, hidden)
         anew = min(int(ANEW * self._room), self.digest.size + block)
-        brings = not self.handles and any(item.whole is None for item in new)  # the tool `recall`, before all else
+        brings = not self.handles and any(taken.behind for taken in old)  # the tool `recall`, before all else
         return Outlook(history, anew, anew + brings * self.terms.fixed, hidden, brings)
-
-    def _block(self, new: Sequence[Item]) -> int:
-        """Tokens of a block of these items: what hides nothing, rows and lists in full, names of all else."""
-        dense = sum((item.form("row", "list", "user") or item.whole or item.bare).size for item in new)
-        return int(dense * SLACK) + FRAME + int(INDEX * sum(item.hidden for item in new))
 
     def _appends(self, block: int, room: int) -> bool:
         return bool(self.digest.items) and self.digest.size + block <= int(MOST * room)
 
     def due(self) -> bool:
         """Whether the controller wants a fold."""
-        return self._newest() > 0 and self.controller.due(self._outlook())
+        return newest(self._epoch) > 0 and self.controller.due(self._outlook())
 
     def sent(self) -> None:
         """Tell the controller what the prompt carried."""
@@ -147,21 +138,21 @@ class Fold:
 
     def fold(self, room: int, page_seq: int, *, deep: bool = False) -> bool:
         """Drop all turns but the newest into the digest; `deep` drops the newest, too."""
-        cut = len(self._epoch) if deep else self._newest()
+        cut = len(self._epoch) if deep else newest(self._epoch)
         if cut == 0 and not self.digest.items:
             return False
-        kept = self._epoch[cut:]
-        new = [item for _, made in self._epoch[:cut] for item in made]
-        turns = self._turns - sum(not turn.is_user for turn, _ in kept)
+        old, kept = self._epoch[:cut], self._epoch[cut:]
+        new = [item for taken in old for item in taken.items]
+        turns = self._turns - sum(not taken.turn.is_user for taken in kept)
         task = self._task.size if self._task else 0
-        free = room - task - sum(turn.size for turn, _ in kept) - ROLE
-        visible = {name for turn, _ in kept for name in _shown(turn)}
+        free = room - task - sum(taken.size for taken in kept) - ROLE
+        visible = {name for taken in kept for name in _shown(taken.turn)}
         by = Lookup(
             self.terms.tag,
             self.terms.handle,
             lambda name: self._lexicon.weight(name, self._turns) * (VISIBLE if name in visible else 1.0),
         )
-        if not deep and self._appends(block := self._block(new), min(room, int((free - room // 8) / MOST))):
+        if not deep and self._appends(block := _block(old), min(room, int((free - room // 8) / MOST))):
             digest = append(self.digest, new, turns=turns, limit=block, by=by)
             if digest:
                 self._settle(digest, kept)
@@ -176,13 +167,14 @@ class Fold:
     def kept(self) -> Kept:
         """Its state just after a fold."""
         over = self.controller.overpaid
-        return Kept(self.digest, self._task, tuple(self._epoch), self._lexicon.state(), self._turns, over, self.handles)
+        epoch = tuple((taken.turn, taken.items) for taken in self._epoch)
+        return Kept(self.digest, self._task, epoch, self._lexicon.state(), self._turns, over, self.handles)
 
     def restore(self, kept: Kept) -> None:
         """Be as the past was that gave `kept`."""
         self._task, self._turns, self.handles = kept.task, kept.turns, kept.handles
         self._lexicon.restore(kept.lexicon)
-        self._settle(kept.digest, list(kept.epoch))
+        self._settle(kept.digest, [Taken.of(*one) for one in kept.epoch])
         self.controller = replace(self.controller, overpaid=kept.overpaid)
 
     def _limits(self, every: Sequence[Item], room: int, free: int, *, deep: bool) -> Sequence[int]:
@@ -196,19 +188,26 @@ class Fold:
         limit = max(min(int(room * ANEW), most - room // 8), min(int(dense * SLACK), most))
         return [n for n in ((limit, free) if deep else (limit,)) if n > 0]
 
-    def _settle(self, digest: Digest, kept: list[tuple[Turn, tuple[Item, ...]]]) -> None:
+    def _settle(self, digest: Digest, kept: list[Taken]) -> None:
         self.digest, self._epoch = digest, kept
         self.handles |= digest.handles
         self.controller = self.controller.folded()
-        self._lexicon.forget({n.text for item in digest.items for n in item.names}.union(*(_shown(t) for t, _ in kept)))
+        self._lexicon.forget(
+            {n.text for item in digest.items for n in item.names}.union(*(_shown(t.turn) for t in kept))
+        )
         task = self._task.messages[0].content + "\n\n" if self._task else ""
         head = Message("user", task + digest.text)
         tokens.counted(head, tokens.count(task) + digest.size + ROLE)  # the digest was counted when it was made
-        after = [m for turn, _ in kept for m in turn.messages]
+        after = [m for taken in kept for m in taken.turn.messages]
         while after and after[0].role == "user":
             head = _joined(head, after.pop(0))
         self._messages = [head, *after]
         self._size = sum(map(tokens.count_message, self._messages))
+
+
+def _block(old: Sequence[Taken]) -> int:
+    """Tokens of a block of these turns, with names for what it leaves behind handles."""
+    return int(sum(t.dense for t in old) * SLACK) + FRAME + int(INDEX * sum(t.hidden for t in old))
 
 
 def _shown(turn: Turn) -> tuple[str, ...]:
