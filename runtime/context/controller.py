@@ -4,20 +4,11 @@ A fold writes anew what it changes, b tokens, at w - c each more than reading th
 reads H - s tokens too many, at c each. How many turns are left is unknown, so this is the ski-rental problem: fold when
 what was overpaid since the last fold reaches the cost of the fold. The bill is at most twice that of the best schedule
 (Karlin et al., "Competitive Snoopy Caching", Algorithmica 3, 1988); with steady growth it is the optimal interval.
-
-Text that a fold leaves behind handles may be asked for again, so it has a price, too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-
-REREAD = 1.0
-"""Price of a token that a fold hides behind a handle, in prices of an uncached input token.
-
-Measured on recorded coding runs at +12000: at 0 they cost 15 % less, and 7 of 100 calls more lacked a fact.
-"""
-
 
 FIRST = 2.0
 """Factor on the cost of the first fold that brings handles: so that runs that end before it has paid have none.
@@ -36,7 +27,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a fold would do now, in tokens: it makes `folded` of `history`, writes `written`, and hides `hidden`.
+    """What a fold would do now, in tokens: it makes `folded` of `history` and writes `written`.
 
     `first` folds are those that bring the tool `recall`, with which the whole of the prompt is written anew.
     """
@@ -44,7 +35,6 @@ class Outlook:
     history: int
     folded: int
     written: int
-    hidden: int
     first: bool = False
 
 
@@ -61,7 +51,7 @@ class Controller:
 
     def due(self, now: Outlook) -> bool:
         """Whether to fold now."""
-        cost = (self.rates.w - self.rates.c) * now.written + REREAD * now.hidden
+        cost = (self.rates.w - self.rates.c) * now.written
         cost *= FIRST if now.first else 1.0
         return now.history > now.folded and self.overpaid + self.rates.c * (now.history - now.folded) >= cost
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from satchel.runtime.context.controller import REREAD, Controller, Outlook, Rates
+from satchel.runtime.context.controller import FIRST, Controller, Outlook, Rates
 
 
-def outlook(history: int, folded: int, *, written: int | None = None, hidden: int = 0) -> Outlook:
-    return Outlook(history, folded, folded if written is None else written, hidden)
+def outlook(history: int, folded: int, *, written: int | None = None, first: bool = False) -> Outlook:
+    return Outlook(history, folded, folded if written is None else written, first)
 
 
-def turns_until_due(rates: Rates, *, written: int = 2_000, hidden: int = 0) -> int:
+def turns_until_due(rates: Rates, *, written: int = 2_000, first: bool = False) -> int:
     controller, history = Controller(rates), 2_000
     for turn in range(1, 10_000):
         history += 1_000
-        now = outlook(history, 2_000, written=written, hidden=hidden)
+        now = outlook(history, 2_000, written=written, first=first)
         if controller.due(now):
             return turn
         controller = controller.seen(now)
@@ -58,10 +58,8 @@ def test_a_block_that_is_appended_comes_sooner_than_a_digest_written_anew() -> N
     assert turns_until_due(Rates(), written=400) < turns_until_due(Rates())
 
 
-def test_what_would_be_hidden_delays_a_fold_by_its_price() -> None:
-    assert turns_until_due(Rates(), hidden=3_000) == turns_until_due(
-        Rates(), written=2_000 + int(3_000 * REREAD / 1.15)
-    )
+def test_the_first_fold_waits_until_it_is_surer_to_pay() -> None:
+    assert turns_until_due(Rates(), first=True) == turns_until_due(Rates(), written=int(2_000 * FIRST))
 
 
 def test_a_fold_starts_the_account_again() -> None:
