@@ -138,8 +138,8 @@ def _render(chosen: Chosen, head: str, by: Lookup, above: frozenset[str]) -> str
     handle = by.handle
     tables = render_tables([(form, _names(item, form)) for item, form in chosen if form.table], handle, above)
     users = [line(i, f, handle) for i, f in chosen if f.kind == "user"]
-    lines = [line(i, f, handle) for i, f in chosen if f.kind in LINES or (f.kind == "handle" and (i.names or i.lead))]
-    bare = _bare([form for item, form in chosen if form.kind == "handle" and not (item.names or item.lead)], handle)
+    lines = [line(i, f, handle) for i, f in chosen if f.kind in LINES or (f.kind == "handle" and _names(i, f))]
+    bare = _bare([form for item, form in chosen if form.kind == "handle" and not _names(item, form)], handle)
     body = [
         *users,
         *tables,
