@@ -103,11 +103,15 @@ def _wrong(name: Json, tools: Json, roles: set[str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Settings of a replay: a mode, a context limit (`N`, or `+N` beyond the fixed surface), and the fold prices."""
+    """Settings of a replay: a mode, a context limit (`N`, or `+N` beyond the fixed surface), and when to fold.
+
+    By these prices, or after `every` so many turns.
+    """
 
     mode: Mode
     limit: str
     rates: Rates = Rates()
+    every: int | None = None
 
     def run(self, trajectory: Trajectory) -> tuple[list[Call], dict[str, str]]:
         """The prompts of every recorded model call, and the texts behind the handles that stand in them."""
@@ -116,7 +120,7 @@ class Replay:
         tools = trajectory.tools
         made = context(
             self.mode, salt, system=system, tools=tools, rates=self.rates, reply_tokens=0,
-            ceiling=limit(self.limit, fixed(system, tools)),
+            ceiling=limit(self.limit, fixed(system, tools)), every=self.every,
         )  # fmt: skip
         calls: list[Call] = []
         vault: dict[str, str] = {}

@@ -40,6 +40,8 @@ class Agent(Waiting):
         context_limit: the most tokens a prompt and its reply may have, everything counted (a mode that sends the whole
             transcript has the model's window instead); `"+N"` is N beyond the system text and tool schemas.
         reply_tokens: tokens of it reserved for the reply.
+        fold: `auto` folds older turns when the prices say that it pays, N after every N turns; neither later than the
+            ceiling demands. Modes without a digest never fold.
         budget: limits of each run; 40 steps unless another is given.
         on_budget: `answer` (one reserved last call without tools), `pause`, or `raise`.
         store: None for the embedded server (or SATCHEL_STORE, REDIS_URL), a URL, or an open `Store`.
@@ -60,6 +62,7 @@ class Agent(Waiting):
         mode: str | Mode = "stateful",
         context_limit: int | str = 8_000,
         reply_tokens: int = 1_024,
+        fold: int | str = "auto",
         budget: Budget | None = None,
         on_budget: OnBudget = "answer",
         store: str | Store | None = None,
@@ -71,7 +74,7 @@ class Agent(Waiting):
         super().__init__(self._stores.aclose)
         shape: dict[str, Any] = {
             "instructions": instructions, "mode": mode, "context_limit": context_limit, "reply_tokens": reply_tokens,
-            "budget": budget, "on_budget": on_budget,
+            "budget": budget, "on_budget": on_budget, "fold": fold,
         }  # fmt: skip
         given = tuple(tools)
         if expire is not None and not expire > 0:

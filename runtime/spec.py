@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 OnBudget = Literal["answer", "pause", "raise"]
 
+AUTO = "auto"
+"""Folds are timed by the prices."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:
@@ -43,6 +46,7 @@ class Spec:
     on_budget: OnBudget
     price: Price | None
     rates: Rates
+    fold: int | None = None
 
     @property
     def schemas(self) -> tuple[Json, ...]:
@@ -59,6 +63,7 @@ class Spec:
         return context(
             self.mode, salt, system=self.system, tools=self.schemas, ceiling=self.ceiling,
             reply_tokens=self.reply_tokens, rates=self.rates, factor=1.0 if self.model.exact else SAFETY,
+            every=self.fold,
         )  # fmt: skip
 
 
@@ -72,6 +77,7 @@ def make(
     reply_tokens: int,
     budget: Budget | None,
     on_budget: OnBudget,
+    fold: int | str = AUTO,
 ) -> Spec:
     """A spec of checked values. Raises `ConfigError` for what is wrong, and `PromptTooLarge` for what can never fit."""
     if on_budget not in get_args(OnBudget):
@@ -94,6 +100,7 @@ def make(
         on_budget=on_budget,
         price=price,
         rates=rates,
+        fold=interval(fold),
     )
     spec.context(b"")  # refuses by name what can never fit
     return spec
@@ -114,6 +121,15 @@ def limit(text: int | str, surface: int) -> int:
     return int(text) + (surface if str(text).startswith("+") else 0)
 
 
+def interval(text: int | str) -> int | None:
+    """After how many turns to fold, None if the prices decide: `auto`, or a number from 1 on. Raises `ConfigError`."""
+    if text == AUTO:
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,5}", str(text)):
+        raise ConfigError(f"fold={text!r} is neither {AUTO!r} nor a number of turns from 1 on")
+    return int(text)
+
+
 def context(
     mode: Mode,
     salt: bytes,
@@ -124,11 +140,12 @@ def context(
     reply_tokens: int,
     rates: Rates,
     factor: float = 1.0,
+    every: int | None = None,
 ) -> Context:
     """The context of a thread with this salt; replay and agent make it here alike. `factor`: see `Context`."""
     handle = cache(lambda seq: ref(salt, seq))
     tag = handle(0)[-5:]
-    terms = Terms(handle=handle, tag=tag, fixed=fixed(system, tools), controller=Controller(rates))
+    terms = Terms(handle=handle, tag=tag, fixed=fixed(system, tools), controller=Controller(rates), every=every)
     return Context(
         mode.past(terms), system=system, tools=tools, ceiling=ceiling, reply_tokens=reply_tokens, tag=tag, factor=factor
     )

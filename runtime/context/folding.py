@@ -135,8 +135,11 @@ class Fold:
         return bool(self.digest.items) and self.digest.size + block <= int(MOST * room)
 
     def due(self) -> bool:
-        """Whether the controller wants a fold."""
-        return self._newest() > 0 and self.controller.due(self._outlook())
+        """Whether the controller wants a fold, or so many turns can be dropped that one was asked for."""
+        newest = self._newest()
+        if self.terms.every is not None:
+            return sum(not turn.is_user for turn, _ in self._epoch[:newest]) >= self.terms.every
+        return newest > 0 and self.controller.due(self._outlook())
 
     def sent(self) -> None:
         """Tell the controller what the prompt carried."""

@@ -23,12 +23,16 @@ Handle = Callable[[int], str]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a thread's context is bound to: handles, the runtime's tag, tokens of the fixed surface, the fold prices."""
+    """What a thread's context is bound to: handles, the runtime's tag, tokens of the fixed surface, the fold prices.
+
+    `every` is after how many turns to fold, whatever the prices say; None leaves it to them.
+    """
 
     handle: Handle
     tag: str
     fixed: int
     controller: Controller = field(default_factory=Controller)
+    every: int | None = None
 
 
 class Past(Protocol):
