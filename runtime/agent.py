@@ -42,6 +42,8 @@ class Agent(Waiting):
         reply_tokens: tokens of it reserved for the reply.
         fold: `auto` folds older turns when the prices say that it pays, N after every N turns; neither later than the
             ceiling demands. Modes without a digest never fold.
+        note: gives the model the tool `note`, once something was folded or previewed, by which facts, decisions, what
+            is done and to do, open questions and failed attempts stay in the prompt, whatever is folded.
         budget: limits of each run; 40 steps unless another is given.
         on_budget: `answer` (one reserved last call without tools), `pause`, or `raise`.
         store: None for the embedded server (or SATCHEL_STORE, REDIS_URL), a URL, or an open `Store`.
@@ -63,6 +65,7 @@ class Agent(Waiting):
         context_limit: int | str = 8_000,
         reply_tokens: int = 1_024,
         fold: int | str = "auto",
+        note: bool = False,
         budget: Budget | None = None,
         on_budget: OnBudget = "answer",
         store: str | Store | None = None,
@@ -74,7 +77,7 @@ class Agent(Waiting):
         super().__init__(self._stores.aclose)
         shape: dict[str, Any] = {
             "instructions": instructions, "mode": mode, "context_limit": context_limit, "reply_tokens": reply_tokens,
-            "budget": budget, "on_budget": on_budget, "fold": fold,
+            "budget": budget, "on_budget": on_budget, "fold": fold, "note": note,
         }  # fmt: skip
         given = tuple(tools)
         if expire is not None and not expire > 0:

@@ -18,6 +18,7 @@ from satchel.runtime.context.message import Message
 from satchel.runtime.context.past import Terms
 from satchel.runtime.mode import Mode
 from satchel.runtime.mode import mode as mode_named
+from satchel.runtime.note import NOTE
 from satchel.runtime.prices import Price
 from satchel.runtime.prices_known import look_up
 from satchel.runtime.tools import Tool, as_tools
@@ -47,11 +48,12 @@ class Spec:
     price: Price | None
     rates: Rates
     fold: int | None = None
+    notes: bool = False
 
     @property
     def schemas(self) -> tuple[Json, ...]:
-        """Tool schemas in a steady order."""
-        return tuple(tool.schema for tool in self.tools.values())
+        """Tool schemas in a steady order, without those that come with the first handle."""
+        return tuple(tool.schema for tool in self.tools.values() if tool is not NOTE)
 
     @property
     def ceiling(self) -> int:
@@ -63,7 +65,7 @@ class Spec:
         return context(
             self.mode, salt, system=self.system, tools=self.schemas, ceiling=self.ceiling,
             reply_tokens=self.reply_tokens, rates=self.rates, factor=1.0 if self.model.exact else SAFETY,
-            every=self.fold,
+            every=self.fold, own=(NOTE.schema,) if self.notes else (),
         )  # fmt: skip
 
 
@@ -78,6 +80,7 @@ def make(
     budget: Budget | None,
     on_budget: OnBudget,
     fold: int | str = AUTO,
+    note: bool = False,
 ) -> Spec:
     """A spec of checked values. Raises `ConfigError` for what is wrong, and `PromptTooLarge` for what can never fit."""
     if on_budget not in get_args(OnBudget):
@@ -87,7 +90,7 @@ def make(
     limits = DEFAULT if budget is None else budget
     price, rates = priced(model.name, limits)
     system = (Message("system", "\n\n".join(filter(None, [instructions.strip(), render("progress")]))),)
-    known = {tool.name: tool for tool in as_tools(tools)}
+    known = {tool.name: tool for tool in as_tools((*tools, NOTE) if note else tools)}
     surface = fixed(system, [tool.schema for tool in known.values()]) * (1.0 if model.exact else SAFETY)
     spec = Spec(
         model=model,
@@ -101,6 +104,7 @@ def make(
         price=price,
         rates=rates,
         fold=interval(fold),
+        notes=note,
     )
     spec.context(b"")  # refuses by name what can never fit
     return spec
@@ -141,11 +145,15 @@ def context(
     rates: Rates,
     factor: float = 1.0,
     every: int | None = None,
+    own: tuple[Json, ...] = (),
 ) -> Context:
-    """The context of a thread with this salt; replay and agent make it here alike. `factor`: see `Context`."""
+    """The context of a thread with this salt; replay and agent make it here alike. `factor`, `own`: see `Context`."""
     handle = cache(lambda seq: ref(salt, seq))
     tag = handle(0)[-5:]
-    terms = Terms(handle=handle, tag=tag, fixed=fixed(system, tools), controller=Controller(rates), every=every)
-    return Context(
-        mode.past(terms), system=system, tools=tools, ceiling=ceiling, reply_tokens=reply_tokens, tag=tag, factor=factor
+    terms = Terms(
+        handle=handle, tag=tag, fixed=fixed(system, tools), controller=Controller(rates), every=every, notes=bool(own)
     )
+    return Context(
+        mode.past(terms), system=system, tools=tools, ceiling=ceiling, reply_tokens=reply_tokens, tag=tag,
+        factor=factor, own=own,
+    )  # fmt: skip

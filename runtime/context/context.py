@@ -53,7 +53,8 @@ class Context:
     """The context of one thread under a ceiling of tokens, everything counted, `reply_tokens` of it for the reply.
 
     The ceiling is in tokens of the model. `factor` is how many of those one of ours is at most, and `cap` the most
-    tokens of ours that a prompt may have beside that; both change with what the provider reports.
+    tokens of ours that a prompt may have beside that; both change with what the provider reports. `own` are built-in
+    tools that come with `recall`, once something is behind a handle.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Context:
         reply_tokens: int,
         tag: str,
         factor: float = 1.0,
+        own: Sequence[Json] = (),
     ) -> None:
         self.past = past
         self.ceiling = ceiling
@@ -75,8 +77,8 @@ class Context:
         self._tag = tag
         self._system = tuple(system)
         self._tools = tuple(tools)
-        self._with_recall = (*self._tools, recall.schema())
-        self._fixed = fixed(self._system, self._with_recall)
+        self._with_own = (*self._tools, recall.schema(), *own)
+        self._fixed = fixed(self._system, self._with_own)
         if self.room(ceiling) < MINIMUM:
             enough = int((self._fixed + 4 * MINIMUM) * factor) + reply_tokens
             raise PromptTooLarge(
@@ -136,7 +138,7 @@ class Context:
 
     def _assemble(self, state: str, folds: tuple[Folded, ...]) -> Prompt:
         messages = (*self._system, *self.past.messages())
-        tools = self._with_recall if self.past.handles else self._tools
+        tools = self._with_own if self.past.handles else self._tools
         size = tokens.count_tools(tools) + sum(map(tokens.count_message, self._system)) + self.past.size()
         if state:
             tail = f"\n\n{render('state', tag=self._tag, state=state)}"

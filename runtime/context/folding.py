@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from satchel.runtime.context import tokens
+from satchel.runtime.context.beside import Beside
 from satchel.runtime.context.block import FRAME, Lookup
 from satchel.runtime.context.controller import Outlook
 from satchel.runtime.context.digest import USER, Digest, append, fold
 from satchel.runtime.context.ingest import SHARE, arrive
 from satchel.runtime.context.item import Item, items
 from satchel.runtime.context.message import Message
+from satchel.runtime.context.notes import accepted
 from satchel.runtime.context.symbols import Lexicon, Sighting, names, words
 from satchel.runtime.context.turn import Turn
 
@@ -40,6 +42,7 @@ class Kept:
     lexicon: tuple[Sighting, ...]
     turns: int
     overpaid: float
+    beside: Beside = field(default_factory=Beside)
 
 
 MOST, ANEW = 0.68, 0.58
@@ -63,6 +66,7 @@ class Fold:
         self._task: Turn | None = None
         self._epoch: list[tuple[Turn, tuple[Item, ...]]] = []
         self._lexicon = Lexicon()
+        self._beside = Beside()
         self._messages: list[Message] = []
         self._size = 0
         self._turns = 0
@@ -82,6 +86,9 @@ class Fold:
             return
         self._turns += not turn.is_user
         made = tuple(items(shown, turn, self._turns))
+        if self.terms.notes and (own := {seq for seq, _ in accepted(turn)}):
+            self._beside = self._beside.after(turn)
+            made = tuple(item.alone() if item.parts[0] in own else item for item in made)
         self._lexicon.note(self._turns, _shown(turn), _used(turn))
         self._epoch.append((shown, made))
         if turn.is_user and self.digest.turns and self._messages[-1].role == "user":
@@ -154,7 +161,8 @@ class Fold:
         new = [item for _, made in self._epoch[:cut] for item in made]
         turns = self._turns - sum(not turn.is_user for turn, _ in kept)
         task = self._task.size if self._task else 0
-        free = room - task - sum(turn.size for turn, _ in kept) - ROLE
+        beside = self._beside.folded(self.terms.tag, room)
+        free = room - task - sum(turn.size for turn, _ in kept) - ROLE - beside.size
         visible = {name for turn, _ in kept for name in _shown(turn)}
         by = Lookup(
             self.terms.tag,
@@ -164,25 +172,26 @@ class Fold:
         if not deep and self._appends(block := self._block(new), min(room, int((free - room // 8) / MOST))):
             digest = append(self.digest, new, turns=turns, limit=block, by=by)
             if digest:
-                self._settle(digest, kept)
+                self._settle(digest, kept, beside)
                 return True
         for limit in self._limits([*self.digest.items, *new], room, free, deep=deep):
             digest = fold(self.digest, new, turns=turns, limit=limit, page_seq=page_seq, by=by)
             if digest:
-                self._settle(digest, kept)
+                self._settle(digest, kept, beside)
                 return True
         return False
 
     def kept(self) -> Kept:
         """Its state just after a fold."""
         over = self.controller.overpaid
-        return Kept(self.digest, self._task, tuple(self._epoch), self._lexicon.state(), self._turns, over)
+        epoch, lexicon = tuple(self._epoch), self._lexicon.state()
+        return Kept(self.digest, self._task, epoch, lexicon, self._turns, over, self._beside)
 
     def restore(self, kept: Kept) -> None:
         """Be as the past was that gave `kept`."""
         self._task, self._turns = kept.task, kept.turns
         self._lexicon.restore(kept.lexicon)
-        self._settle(kept.digest, list(kept.epoch))
+        self._settle(kept.digest, list(kept.epoch), kept.beside)
         self.controller = replace(self.controller, overpaid=kept.overpaid)
 
     def _limits(self, every: Sequence[Item], room: int, free: int, *, deep: bool) -> Sequence[int]:
@@ -196,13 +205,14 @@ class Fold:
         limit = max(min(int(room * ANEW), most - room // 8), min(int(dense * SLACK), most))
         return [n for n in ((limit, free) if deep else (limit,)) if n > 0]
 
-    def _settle(self, digest: Digest, kept: list[tuple[Turn, tuple[Item, ...]]]) -> None:
-        self.digest, self._epoch, self.handles = digest, kept, True
+    def _settle(self, digest: Digest, kept: list[tuple[Turn, tuple[Item, ...]]], beside: Beside) -> None:
+        self.digest, self._epoch, self._beside, self.handles = digest, kept, beside, True
         self.controller = self.controller.folded()
         self._lexicon.forget({n.text for item in digest.items for n in item.names}.union(*(_shown(t) for t, _ in kept)))
         task = self._task.messages[0].content + "\n\n" if self._task else ""
-        head = Message("user", task + digest.text)
-        tokens.counted(head, tokens.count(task) + digest.size + ROLE)  # the digest was counted when it was made
+        head = Message("user", "\n".join(filter(None, (task + digest.text, beside.text))))
+        size = digest.size + beside.size  # which were counted when they were made
+        tokens.counted(head, tokens.count(task) + size + ROLE)
         after = [m for turn, _ in kept for m in turn.messages]
         while after and after[0].role == "user":
             head = _joined(head, after.pop(0))

@@ -25,7 +25,8 @@ Handle = Callable[[int], str]
 class Terms:
     """What a thread's context is bound to: handles, the runtime's tag, tokens of the fixed surface, the fold prices.
 
-    `every` is after how many turns to fold, whatever the prices say; None leaves it to them.
+    `every` is after how many turns to fold, whatever the prices say; None leaves it to them. `notes` says that calls of
+    `note` are the model's own.
     """
 
     handle: Handle
@@ -33,6 +34,7 @@ class Terms:
     fixed: int
     controller: Controller = field(default_factory=Controller)
     every: int | None = None
+    notes: bool = False
 
 
 class Past(Protocol):

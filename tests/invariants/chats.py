@@ -217,15 +217,17 @@ class Run:
     overflow: str = ""
 
 
-def fixed_tokens() -> int:
+def fixed_tokens(own: Sequence[Any] = ()) -> int:
     """Tokens of the fixed surface of these tests, recall included, counted here."""
-    return sum(count_message(m.wire()) for m in SYSTEM) + count_tools([*TOOLS, recall.schema()])
+    return sum(count_message(m.wire()) for m in SYSTEM) + count_tools([*TOOLS, recall.schema(), *own])
 
 
-def fresh(mode: str, ceiling: int, *, rates: Rates = Rates(), reply_tokens: int = 0) -> Context:
+def fresh(
+    mode: str, ceiling: int, *, rates: Rates = Rates(), reply_tokens: int = 0, own: tuple[Any, ...] = ()
+) -> Context:
     """A new context, made the way replay and agent make it."""
     return context(
-        MODES[mode], SALT, system=SYSTEM, tools=TOOLS, ceiling=ceiling, reply_tokens=reply_tokens, rates=rates
+        MODES[mode], SALT, system=SYSTEM, tools=TOOLS, ceiling=ceiling, reply_tokens=reply_tokens, rates=rates, own=own
     )
 
 
@@ -360,9 +362,9 @@ def _forms(cell: str) -> tuple[str, ...]:
     return cell, plain
 
 
-def drive(chat: Chat, mode: str, ceiling: int, *, rates: Rates = Rates()) -> Run:
+def drive(chat: Chat, mode: str, ceiling: int, *, rates: Rates = Rates(), own: tuple[Any, ...] = ()) -> Run:
     """Feed a conversation turn by turn and ask for a prompt before each reply, and once more at the end."""
-    run, made = Run(), fresh(mode, ceiling, rates=rates)
+    run, made = Run(), fresh(mode, ceiling, rates=rates, own=own)
     run.context = made
     seq = PAGES
     for n, turn in enumerate([*chat.turns(), None]):
