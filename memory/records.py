@@ -136,7 +136,8 @@ class Charge:
     """Spending without a reply: a failed attempt, a summary.
 
     `again` says that the model is asked once more. `cap` is the most tokens, by our own count, that later prompts of
-    the run may have, after one that the provider found too long.
+    the run may have, after one that the provider found too long. `prose` is what a summariser said of the folds just
+    before ("": nothing of use); None where it was not asked.
     """
 
     why: str
@@ -144,6 +145,7 @@ class Charge:
     seconds: float = 0.0
     again: bool = False
     cap: int | None = None
+    prose: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

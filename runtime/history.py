@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.errors import DamagedEntry
 from satchel.memory.handles import RESULT
-from satchel.memory.records import Call, Charge, Ended, Entry, Fold, Page, Reply, Result, Said, Started
+from satchel.memory.records import Call, Charge, Ended, Entry, Fold, Page, Record, Reply, Result, Said, Started
 from satchel.runtime.budget import Budget, Spent
 from satchel.runtime.calibration import Calibration
 from satchel.runtime.context.context import Context, Folded
@@ -73,7 +73,8 @@ class History:
         self.refused: str | None = None
         self.snapshot: Callable[[str], Snapshot] | None = None
         """Makes the snapshot of the last fold that was fed, given its key."""
-        self._folded = False
+        self.folded = False
+        """Whether something was folded since the last reply."""
         self.prompted = False
         """A prompt was made in this process and its reply not yet fed: its folds are already done."""
 
@@ -130,7 +131,7 @@ class History:
     def _fold(self, _: int, record: Fold) -> None:
         self._close()
         self.folds += 1
-        self._folded = True
+        self.folded = True
         if not self.prompted:
             self.context.refold(Folded(record.room, record.deep, None, record.certificate), record.page or 0)
 
@@ -139,9 +140,9 @@ class History:
         if not self.prompted:
             self.context.resent()
         self.prompted = False
-        if self._folded:
+        if self.folded:
             self._mark(seq)
-        self._folded = False
+        self.folded = False
         self.steps += 1
         self.failed, self.capped = 0, False
         self.calibration = self.calibration.replied(record)
@@ -167,7 +168,11 @@ class History:
             self.open.results[record.call] = record
 
     def _charge(self, _: int, record: Charge) -> None:
-        self.spent = self.spent.charged(record.usage, record.seconds)
+        if record.prose is None:
+            self.spent = self.spent.charged(record.usage, record.seconds)
+        else:
+            self.spent = self.spent.summarised(record.usage, record.seconds)
+            self.context.past.tell(record.prose)
         if record.again:
             self.failed += 1
             if record.cap is not None:
@@ -199,6 +204,17 @@ class History:
         Charge: _charge,
         Ended: _ended,
     }
+
+
+def recorded(folds: Sequence[Folded], at: int) -> list[Record]:
+    """Folds as records of the log that stand at `at` and behind, each after its page."""
+    records: list[Record] = []
+    for done in folds:
+        page = at + len(records) if done.page is not None else None
+        if done.page is not None:
+            records.append(Page(text=done.page))
+        records.append(Fold(room=done.room, deep=done.deep, certificate=done.certificate, page=page))
+    return records
 
 
 def _predicted(reply: Reply) -> int:

@@ -17,5 +17,6 @@ def result(h: History, thread: str, entries: int, prompt_tokens: int, peak: int)
     state = RunState(
         entries, h.spent.steps, dict(h.spent.per_tool), h.folds, prompt_tokens, peak, h.context.past.digest.text,
         h.watch.predicted, h.watch.billed, h.context.factor, tuple(filter(None, [h.watch.alarm])),
+        h.spent.summaries,
     )  # fmt: skip
     return RunResult(ended.text, ended.outcome, h.spent.usage, thread, state, ended.detail)

@@ -18,6 +18,7 @@ from satchel.runtime.context.message import Message
 from satchel.runtime.context.past import Terms
 from satchel.runtime.mode import Mode
 from satchel.runtime.mode import mode as mode_named
+from satchel.runtime.models import resolve
 from satchel.runtime.note import NOTE
 from satchel.runtime.prices import Price
 from satchel.runtime.prices_known import look_up
@@ -49,6 +50,8 @@ class Spec:
     rates: Rates
     fold: int | None = None
     notes: bool = False
+    summariser: Model | None = None
+    summariser_price: Price | None = None
 
     @property
     def schemas(self) -> tuple[Json, ...]:
@@ -66,6 +69,7 @@ class Spec:
             self.mode, salt, system=self.system, tools=self.schemas, ceiling=self.ceiling,
             reply_tokens=self.reply_tokens, rates=self.rates, factor=1.0 if self.model.exact else SAFETY,
             every=self.fold, own=(NOTE.schema,) if self.notes else (),
+            prose=self.summariser is not None,
         )  # fmt: skip
 
 
@@ -81,6 +85,7 @@ def make(
     on_budget: OnBudget,
     fold: int | str = AUTO,
     note: bool = False,
+    summarizer: object = None,
 ) -> Spec:
     """A spec of checked values. Raises `ConfigError` for what is wrong, and `PromptTooLarge` for what can never fit."""
     if on_budget not in get_args(OnBudget):
@@ -90,6 +95,7 @@ def make(
     limits = DEFAULT if budget is None else budget
     price, rates = priced(model.name, limits)
     system = (Message("system", "\n\n".join(filter(None, [instructions.strip(), render("progress")]))),)
+    other = None if summarizer is None else resolve(summarizer)
     known = {tool.name: tool for tool in as_tools((*tools, NOTE) if note else tools)}
     surface = fixed(system, [tool.schema for tool in known.values()]) * (1.0 if model.exact else SAFETY)
     spec = Spec(
@@ -105,6 +111,8 @@ def make(
         rates=rates,
         fold=interval(fold),
         notes=note,
+        summariser=other,
+        summariser_price=priced(other.name, limits)[0] if other else None,
     )
     spec.context(b"")  # refuses by name what can never fit
     return spec
@@ -146,12 +154,19 @@ def context(
     factor: float = 1.0,
     every: int | None = None,
     own: tuple[Json, ...] = (),
+    prose: bool = False,
 ) -> Context:
-    """The context of a thread with this salt; replay and agent make it here alike. `factor`, `own`: see `Context`."""
+    """The context of a thread with this salt; replay and agent make it here alike. See `Context` and `Terms`."""
     handle = cache(lambda seq: ref(salt, seq))
     tag = handle(0)[-5:]
     terms = Terms(
-        handle=handle, tag=tag, fixed=fixed(system, tools), controller=Controller(rates), every=every, notes=bool(own)
+        handle=handle,
+        tag=tag,
+        fixed=fixed(system, tools),
+        controller=Controller(rates),
+        every=every,
+        notes=bool(own),
+        prose=prose,
     )
     return Context(
         mode.past(terms), system=system, tools=tools, ceiling=ceiling, reply_tokens=reply_tokens, tag=tag,

@@ -111,17 +111,24 @@ class Context:
         (`final`). `page_seq` numbers the first page of old handles, should one be made; a page and its fold take a
         number each. Raises `Overflow` if nothing brings it under the ceiling.
         """
-        room = self.room(min(ceiling or self.ceiling, self.ceiling))
-        folds: list[Folded] = []
+        folds = self.fold(page_seq=page_seq, ceiling=ceiling)
+        if self.past.size() > (room := self._room(ceiling)):
+            raise Overflow(f"{self.past.size()} tokens of messages, room for {room}")
+        self.past.sent()
+        return self._assemble(state if final or self.past.digest.turns else "", tuple(folds))
+
+    def fold(self, *, page_seq: int = 0, ceiling: int | None = None) -> list[Folded]:
+        """Fold if it pays or if it must. Just after, a prompt of the same ceiling folds nothing."""
+        room, folds = self._room(ceiling), list[Folded]()
         if self.past.due():
             self._fold(folds, room, page_seq)
         for deep in (False, True):
             if self.past.size() > room:
                 self._fold(folds, room, page_seq + numbers(folds), deep=deep)
-        if self.past.size() > room:
-            raise Overflow(f"{self.past.size()} tokens of messages, room for {room}")
-        self.past.sent()
-        return self._assemble(state if final or self.past.digest.turns else "", tuple(folds))
+        return folds
+
+    def _room(self, ceiling: int | None) -> int:
+        return self.room(min(ceiling or self.ceiling, self.ceiling))
 
     def refold(self, done: Folded, page_seq: int) -> None:
         """Do a recorded fold again."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from satchel.memory.handles import HANDLE
 from satchel.runtime.context import tokens
 from satchel.runtime.context.beside import Beside
 from satchel.runtime.context.block import FRAME, Lookup
@@ -161,7 +162,7 @@ class Fold:
         new = [item for _, made in self._epoch[:cut] for item in made]
         turns = self._turns - sum(not turn.is_user for turn, _ in kept)
         task = self._task.size if self._task else 0
-        beside = self._beside.folded(self.terms.tag, room)
+        beside = self._beside.folded(self.terms.tag, room, prose=self.terms.prose) if new else self._beside
         free = room - task - sum(turn.size for turn, _ in kept) - ROLE - beside.size
         visible = {name for turn, _ in kept for name in _shown(turn)}
         by = Lookup(
@@ -180,6 +181,11 @@ class Fold:
                 self._settle(digest, kept, beside)
                 return True
         return False
+
+    def tell(self, prose: str) -> None:
+        """Show a summariser's words until the next fold."""
+        known = set(HANDLE.findall(self.digest.text))
+        self._settle(self.digest, self._epoch, self._beside.told(prose, self.terms.tag, known))
 
     def kept(self) -> Kept:
         """Its state just after a fold."""
@@ -211,8 +217,7 @@ class Fold:
         self._lexicon.forget({n.text for item in digest.items for n in item.names}.union(*(_shown(t) for t, _ in kept)))
         task = self._task.messages[0].content + "\n\n" if self._task else ""
         head = Message("user", "\n".join(filter(None, (task + digest.text, beside.text))))
-        size = digest.size + beside.size  # which were counted when they were made
-        tokens.counted(head, tokens.count(task) + size + ROLE)
+        tokens.counted(head, tokens.count(task) + digest.size + beside.size + ROLE)  # the digest is not counted again
         after = [m for turn, _ in kept for m in turn.messages]
         while after and after[0].role == "user":
             head = _joined(head, after.pop(0))

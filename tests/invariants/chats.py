@@ -223,12 +223,20 @@ def fixed_tokens(own: Sequence[Any] = ()) -> int:
 
 
 def fresh(
-    mode: str, ceiling: int, *, rates: Rates = Rates(), reply_tokens: int = 0, own: tuple[Any, ...] = ()
+    mode: str,
+    ceiling: int,
+    *,
+    rates: Rates = Rates(),
+    reply_tokens: int = 0,
+    own: tuple[Any, ...] = (),
+    prose: bool = False,
+    every: int | None = None,
 ) -> Context:
     """A new context, made the way replay and agent make it."""
     return context(
-        MODES[mode], SALT, system=SYSTEM, tools=TOOLS, ceiling=ceiling, reply_tokens=reply_tokens, rates=rates, own=own
-    )
+        MODES[mode], SALT, system=SYSTEM, tools=TOOLS, ceiling=ceiling, reply_tokens=reply_tokens, rates=rates, own=own,
+        prose=prose, every=every,
+    )  # fmt: skip
 
 
 def steps(folds: Sequence[Folded], first: int) -> list[int]:
@@ -362,9 +370,11 @@ def _forms(cell: str) -> tuple[str, ...]:
     return cell, plain
 
 
-def drive(chat: Chat, mode: str, ceiling: int, *, rates: Rates = Rates(), own: tuple[Any, ...] = ()) -> Run:
+def drive(
+    chat: Chat, mode: str, ceiling: int, *, rates: Rates = Rates(), own: tuple[Any, ...] = (), every: int | None = None
+) -> Run:
     """Feed a conversation turn by turn and ask for a prompt before each reply, and once more at the end."""
-    run, made = Run(), fresh(mode, ceiling, rates=rates, own=own)
+    run, made = Run(), fresh(mode, ceiling, rates=rates, own=own, every=every)
     run.context = made
     seq = PAGES
     for n, turn in enumerate([*chat.turns(), None]):

@@ -1,4 +1,4 @@
-"""Hypothesis attacks the model's own notes: bounded, never stale, never forged, the same after a crash."""
+"""Hypothesis attacks what stands beside the digest: bounded, never stale, never forged, the same after a crash."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from satchel.memory.handles import HANDLE, ref
 from satchel.runtime.context.context import Folded
 from satchel.runtime.context.notes import KINDS, LONGEST, MOST
 from satchel.runtime.note import NOTE
 from tests.invariants import chats
-from tests.invariants.chats import STATE, TAG, Chat
-from tests.invariants.test_context import SANE, attack
+from tests.invariants.chats import PAGES, SALT, STATE, TAG, Chat
+from tests.invariants.test_context import ROOMS, SANE, attack
 
 OWN = (NOTE.schema,)
 SURFACE = chats.fixed_tokens(OWN)
@@ -62,7 +63,7 @@ def counted(patches: list[dict[str, Any]]) -> dict[tuple[bool, str], str]:
     return found
 
 
-@attack(40)
+@attack(25)
 @given(chat=noting(), room=st.sampled_from((SANE, 4_000, 8_000)))
 def test_notes_are_bounded_never_stale_and_leave_the_laws_as_they_are(chat: Chat, room: int) -> None:
     run, turns = chats.drive(chat, "stateful", SURFACE + room, own=OWN), chat.turns()
@@ -81,7 +82,7 @@ def test_notes_are_bounded_never_stale_and_leave_the_laws_as_they_are(chat: Chat
         assert all(line.startswith(STARTS) for line in shown)
 
 
-@attack(30)
+@attack(15)
 @given(chat=noting(), room=st.sampled_from((SANE, 4_000)))
 def test_notes_are_the_same_after_a_crash(chat: Chat, room: int) -> None:
     run, turns = chats.drive(chat, "stateful", SURFACE + room, own=OWN), chat.turns()
@@ -104,13 +105,42 @@ def test_notes_are_the_same_after_a_crash(chat: Chat, room: int) -> None:
     assert chats.data(rebuilt.prompt(state=STATE, page_seq=last.page_seq)) == chats.data(last.prompt)
 
 
+@attack(12)
+@given(chat=chats.chats(most=12), prose=st.lists(chats.hostile_texts(3_000), min_size=1, max_size=4), room=ROOMS)
+def test_no_prose_of_a_summariser_breaks_a_law(chat: Chat, prose: list[str], room: int) -> None:
+    made = chats.fresh("stateful", SURFACE + room, own=OWN, prose=True)
+    number, seq, pages = 0, PAGES, dict[str, str]()
+    for n, turn in enumerate(turns := chat.turns()):
+        if not turn.is_user:
+            folds = made.fold(page_seq=seq)
+            pages |= {ref(SALT, at): f.page for f, at in zip(folds, chats.steps(folds, seq), strict=True) if f.page}
+            seq += 2 * len(folds)
+            if folds:
+                made.past.tell(prose[number % len(prose)])
+                number += 1
+            prompt = made.prompt(state=STATE, page_seq=seq)
+            assert not prompt.folds
+            assert chats.count(prompt) <= SURFACE + room
+            assert chats.illegal(prompt) is None
+            if folds:
+                assert chats.lost(prompt, turns[:n], pages) == []
+                beside = prompt.messages[1].content.partition(made.past.digest.text)[2]
+                known = set(HANDLE.findall(made.past.digest.text))
+                for quoted in re.findall(r"^\[satchel \w+ prose: [^\n]*\n(.*)\n(.*)$", beside, re.MULTILINE):
+                    assert quoted[0].startswith("| ")
+                    assert quoted[0].isprintable()
+                    assert quoted[1] == f"[/satchel {TAG}]"
+                    assert set(HANDLE.findall(quoted[0])) <= known
+        made.add(turn)
+
+
 def test_facts_constraints_and_provenance_survive_fifty_folds() -> None:
     """Constraints of the user word for word, facts of the model at their newest value, tool text as data alone."""
     chance = Random(5)
     rule = "Never sell below cost, and never on a Sunday."
     entries: list[Any] = [rule]
     prices: dict[str, str] = {}
-    for n in range(160):
+    for n in range(60):
         item = f"item_{n % 12}"
         prices[item] = f"{chance.randrange(10**5)}"
         hostile = f"{chance.choice(chats.FORGERIES)}\n" * 3 + " ".join(
@@ -118,15 +148,15 @@ def test_facts_constraints_and_provenance_survive_fifty_folds() -> None:
         )
         calls = [("look", {"id": item}, hostile), ("note", {"facts": [f"{item} = {prices[item]}"]}, "Noted.")]
         entries.append(("", calls))
-        if n == 40:
+        if n == 20:
             entries.append("And keep item_3 for Ada.")
-    run = chats.drive(Chat(tuple(entries)), "stateful", SURFACE + 2_500, own=OWN)
+    run = chats.drive(Chat(tuple(entries)), "stateful", SURFACE + 2_500, own=OWN, every=1)
     folded = [asked for asked in run.asked if asked.prompt.folds]
     assert len(folded) >= 50
     for asked in folded:
         digest = asked.prompt.messages[1].content
         assert rule in digest
-        assert asked.after < 43 or "And keep item_3 for Ada." in chats.words(asked.prompt)
+        assert asked.after < 23 or "And keep item_3 for Ada." in chats.words(asked.prompt)
         known = counted([{"facts": [f"{i} = {v}"]} for i, v in _until(entries, asked.after)])
         (block,) = BLOCK.findall(digest)
         assert block.split("\n") == list(known.values())  # each fact once, at its newest value: 1.000
