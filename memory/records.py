@@ -86,7 +86,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A tool call that a reply asked for: the intent, written before the tool runs. `refused` says why it may not."""
+    """A tool call that a reply asked for: the intent, written before the tool runs.
+
+    `refused` says why it may not: a budget's name, or `schema` where the tool's whole description came first.
+    """
 
     id: str
     name: str

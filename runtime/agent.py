@@ -44,6 +44,8 @@ class Agent(Waiting):
             ceiling demands. Modes without a digest never fold.
         note: gives the model the tool `note`, once something was folded or previewed, by which facts, decisions, what
             is done and to do, open questions and failed attempts stay in the prompt, whatever is folded.
+        brief_tools: shows tools by name, first sentence and types of arguments; the first call of each is answered by
+            its whole description and not run.
         summarizer: a model as above that adds prose to the digest at each fold; its calls count in every budget.
         budget: limits of each run; 40 steps unless another is given.
         on_budget: `answer` (one reserved last call without tools), `pause`, or `raise`.
@@ -68,6 +70,7 @@ class Agent(Waiting):
         fold: int | str = "auto",
         note: bool = False,
         summarizer: object = None,
+        brief_tools: bool = False,
         budget: Budget | None = None,
         on_budget: OnBudget = "answer",
         store: str | Store | None = None,
@@ -80,7 +83,7 @@ class Agent(Waiting):
         shape: dict[str, Any] = {
             "instructions": instructions, "mode": mode, "context_limit": context_limit, "reply_tokens": reply_tokens,
             "budget": budget, "on_budget": on_budget, "fold": fold, "note": note,
-            "summarizer": summarizer,
+            "summarizer": summarizer, "brief_tools": brief_tools,
         }  # fmt: skip
         given = tuple(tools)
         if expire is not None and not expire > 0:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from satchel.memory.errors import DamagedEntry
 from satchel.memory.handles import RESULT
 from satchel.memory.records import Call, Charge, Ended, Entry, Fold, Page, Record, Reply, Result, Said, Started
+from satchel.runtime.brief import SCHEMA
 from satchel.runtime.budget import Budget, Spent
 from satchel.runtime.calibration import Calibration
 from satchel.runtime.context.context import Context, Folded
@@ -44,7 +45,7 @@ class Open:
         reply = Message("assistant", self.reply.text, calls, opaque=self.reply.opaque)
         asked = self.calls.values()
         shown = tuple(Message("tool", self.results[c.id].text, call_id=c.id, name=c.name) for c in asked)
-        caps = tuple(tools[c.name].max_inline_tokens if c.name in tools else None for c in asked)
+        caps = tuple(tools[c.name].max_inline_tokens if c.name in tools and not c.refused else None for c in asked)
         return Turn((reply, *shown), (self.seq, *(RESULT + seq for seq in self.calls)), tuple(self.calls), caps)
 
 
@@ -71,6 +72,8 @@ class History:
         self.last_text: str | None = None
         self.task: str | None = None
         self.refused: str | None = None
+        self.shown: tuple[str, ...] = ()
+        """Tools whose whole schema was shown."""
         self.snapshot: Callable[[str], Snapshot] | None = None
         """Makes the snapshot of the last fold that was fed, given its key."""
         self.folded = False
@@ -94,6 +97,7 @@ class History:
         self.growth, self.last_text, self.task = snapshot.growth, snapshot.last_text, snapshot.task
         self.calibration, self.watch = snapshot.calibration, snapshot.watch
         self.context.factor, self.context.cap = self.calibration.factor, snapshot.cap
+        self.shown = snapshot.shown
         self.prompted = True
 
     @property
@@ -101,7 +105,7 @@ class History:
         """Where the run stands, for the gate."""
         return Standing(
             self.budget, self.spent, self.steps, self.context.estimate(), self.growth, self.context.factor,
-            bool(self._tools), self.refused,
+            bool(self._tools), self.refused, frozenset(self.shown),
         )  # fmt: skip
 
     def _mark(self, at: int) -> None:
@@ -111,7 +115,7 @@ class History:
             self.snapshot = partial(
                 Snapshot, at=at, past=kept, spent=self.spent, budget=self.budget.record(), run=self.run,
                 steps=self.steps, folds=self.folds, growth=self.growth, last_text=self.last_text, task=self.task,
-                calibration=self.calibration, watch=self.watch, cap=self.context.cap,
+                calibration=self.calibration, watch=self.watch, cap=self.context.cap, shown=self.shown,
             )  # fmt: skip
 
     def _started(self, _: int, record: Started) -> None:
@@ -159,6 +163,8 @@ class History:
         self.open.calls[seq] = record
         if record.refused:
             self.refused = record.refused
+            if record.refused == SCHEMA and record.name not in self.shown:
+                self.shown += (record.name,)
         else:
             tool = self._tools.get(record.name)
             self.spent = self.spent.called(record.name, tool.cost_usd if tool else 0.0)

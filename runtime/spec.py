@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
 
 from satchel.memory.errors import ConfigError
 from satchel.memory.handles import ref
 from satchel.prompts import render
+from satchel.runtime.brief import briefs
 from satchel.runtime.budget import DEFAULT, SAFETY, Budget
 from satchel.runtime.context.context import Context, fixed
 from satchel.runtime.context.controller import Controller, Rates
@@ -36,7 +37,10 @@ AUTO = "auto"
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """Model, tools, system messages, mode, limits and prices of an agent. Units as in `Agent`."""
+    """Model, tools, system messages, mode, limits and prices of an agent. Units as in `Agent`.
+
+    `briefs` are the schemas by which tools are shown whose own come with their first use.
+    """
 
     model: Model
     tools: Mapping[str, Tool]
@@ -50,13 +54,14 @@ class Spec:
     rates: Rates
     fold: int | None = None
     notes: bool = False
+    briefs: Mapping[str, Json] = field(default_factory=dict)
     summariser: Model | None = None
     summariser_price: Price | None = None
 
     @property
     def schemas(self) -> tuple[Json, ...]:
         """Tool schemas in a steady order, without those that come with the first handle."""
-        return tuple(tool.schema for tool in self.tools.values() if tool is not NOTE)
+        return tuple(self.briefs.get(tool.name, tool.schema) for tool in self.tools.values() if tool is not NOTE)
 
     @property
     def ceiling(self) -> int:
@@ -86,6 +91,7 @@ def make(
     fold: int | str = AUTO,
     note: bool = False,
     summarizer: object = None,
+    brief_tools: bool = False,
 ) -> Spec:
     """A spec of checked values. Raises `ConfigError` for what is wrong, and `PromptTooLarge` for what can never fit."""
     if on_budget not in get_args(OnBudget):
@@ -97,13 +103,14 @@ def make(
     system = (Message("system", "\n\n".join(filter(None, [instructions.strip(), render("progress")]))),)
     other = None if summarizer is None else resolve(summarizer)
     known = {tool.name: tool for tool in as_tools((*tools, NOTE) if note else tools)}
-    surface = fixed(system, [tool.schema for tool in known.values()]) * (1.0 if model.exact else SAFETY)
+    short = briefs(known.values()) if brief_tools else {}
+    surface = fixed(system, [short.get(name, tool.schema) for name, tool in known.items()])
     spec = Spec(
         model=model,
         tools=known,
         system=system,
         mode=mode_named(mode),
-        context_limit=limit(context_limit, int(surface)),
+        context_limit=limit(context_limit, int(surface * (1.0 if model.exact else SAFETY))),
         reply_tokens=reply_tokens,
         budget=limits,
         on_budget=on_budget,
@@ -111,6 +118,7 @@ def make(
         rates=rates,
         fold=interval(fold),
         notes=note,
+        briefs=short,
         summariser=other,
         summariser_price=priced(other.name, limits)[0] if other else None,
     )

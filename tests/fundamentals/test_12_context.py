@@ -1,17 +1,21 @@
-"""What stands in the prompt: when older turns are folded, and what the model itself keeps."""
+"""What stands in the prompt: when older turns are folded, what the model itself keeps, and how tools are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import pytest
+from pydantic import Field
 
 from satchel import Agent, Budget, tool
 from satchel.memory.errors import ConfigError
 from satchel.memory.records import Json
 from satchel.runtime.context.message import Message, ToolCall
+from satchel.runtime.context.tokens import count_tools
 from satchel.runtime.events import PromptSent
 from satchel.runtime.models import Answer, Scripted
+from satchel.runtime.tools import Tool
 
 HOUSES = 12
 
@@ -99,3 +103,46 @@ def test_a_note_that_the_tool_has_no_list_for_is_answered_by_what_there_is() -> 
         "invalid arguments for note: constraints: unknown argument;"
         " there are facts, decisions, done, to_do, open, failed, drop"
     )
+
+
+def clerk(number: int) -> Tool:
+    """One tool of many, with much to say about itself."""
+
+    def act(
+        order_id: Annotated[str, Field(description="The order, as the customer names it, with its leading hash sign.")],
+        reason: Annotated[str, Field(description="Why, in the customer's own words; at most two sentences.")] = "",
+    ) -> str:
+        return f"done with {order_id} {reason}".strip()
+
+    act.__name__ = f"act_{number}"
+    act.__doc__ = f"Do thing {number} to an order.\n\n" + "Only pending orders; ask the customer to confirm first. " * 6
+    return tool(effect="write")(act)
+
+
+class Hasty:
+    """Calls one tool of sixty on a guess, and again once it knows what the tool takes."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[int, list[Json]]] = []
+
+    def __call__(self, messages: Sequence[Message], tools: Sequence[Json]) -> Answer:
+        self.sent.append((count_tools(tools), list(tools)))
+        newest = messages[-1].content
+        if newest.startswith("done with"):
+            return Answer(newest)
+        order = "#W1" if "leading hash sign" in newest else "W1"
+        return Answer("", (ToolCall(f"c{len(self.sent)}", "act_7", {"order_id": order}),))
+
+
+def test_many_tools_are_shown_in_brief_and_each_in_full_when_it_is_first_used() -> None:
+    tools = [clerk(number) for number in range(60)]
+    told = {}
+    for brief in (False, True):
+        hasty = Hasty()
+        agent = Agent(Scripted(hasty), tools, brief_tools=brief, context_limit=30_000, store="memory://")
+        result = agent.run("Do thing 7 to my order.")
+        told[brief] = result.output, result.usage.tool_calls, hasty.sent[0][0]
+        assert all(tools == hasty.sent[0][1] for _, tools in hasty.sent)  # the list never changes: its cache stays
+    assert told[False][:2] == ("done with W1", 1)
+    assert told[True][:2] == ("done with #W1", 1)  # the guess did not run
+    assert told[True][2] < 0.5 * told[False][2]

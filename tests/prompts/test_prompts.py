@@ -20,6 +20,8 @@ VALUES = {
     "block": {"tag": "k3v9", "turns": "128"},
     "notes": {"tag": "k3v9"},
     "prose": {"tag": "k3v9"},
+    "schema": {"name": "pay", "description": "Pay.", "schema": "its schema"},
+    "unseen": {"name": "pay"},
     "summary": {"tag": "k3v9", "turns": "120"},
     "state": {"tag": "k3v9", "state": "12 steps, 30 tool calls left"},
 }
@@ -34,8 +36,8 @@ def test_each_text_renders_with_its_values_and_keeps_no_place_open(name: str) ->
 
 
 def test_the_texts_are_those_the_runtime_asks_for() -> None:
-    asked = "block cancelled continue final_answer late note noted notes progress prose recall refused state summarise"
-    assert names() == (*asked.split(), "summary", "uncertain", "unsettled")
+    asked = "block cancelled continue final_answer late note noted notes progress prose recall refused schema state"
+    assert names() == (*asked.split(), "summarise", "summary", "uncertain", "unseen", "unsettled")
 
 
 @pytest.mark.parametrize(
