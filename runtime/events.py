@@ -84,7 +84,8 @@ class RunState:
 
     `predicted_cached` tokens of the run's input should have come from the provider's cache, by its published rules;
     `billed_cached` did. `token_factor` is how many of the model's tokens one of ours is taken for. `warnings` are
-    sentences. `summaries` is what a summariser used, a part of the run's usage.
+    sentences. `summaries` is what a summariser used, a part of the run's usage;
+    `surface_share` the part of the prompts' tokens that were system text and tool schemas, sent again each turn.
     """
 
     position: int
@@ -99,6 +100,7 @@ class RunState:
     token_factor: float = 1.0
     warnings: tuple[str, ...] = ()
     summaries: Usage = Usage()
+    surface_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

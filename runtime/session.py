@@ -28,7 +28,7 @@ from satchel.runtime.events import (
 )
 from satchel.runtime.gate import Gate, Verdict
 from satchel.runtime.history import History, recorded
-from satchel.runtime.outcome import result
+from satchel.runtime.outcome import Sizes, result
 from satchel.runtime.prices import priced
 from satchel.runtime.snapshot import Snapshots
 from satchel.runtime.summariser import Summariser
@@ -56,8 +56,7 @@ class Session:
         self._gate = Gate(spec)
         self._summariser = Summariser(spec, self._gate)
         self._since = time.monotonic()
-        self._prompt_tokens = 0
-        self._peak = 0
+        self._sizes = Sizes()
 
     @classmethod
     async def open(cls, spec: Spec, store: Store, thread: ThreadId, *, salt: bytes | None, emit: Emit) -> Session:
@@ -122,7 +121,7 @@ class Session:
 
     def result(self) -> RunResult:
         """How the run ended, or where it stands."""
-        return result(self.history, self.log.thread.name, self.log.length, self._prompt_tokens, self._peak)
+        return result(self.history, self.log.thread.name, self.log.length, self._sizes)
 
     async def _end(self, outcome: str, text: str | None, detail: str = "") -> None:
         await self._commit(f"e{self.log.length}", [Ended(outcome=outcome, text=text, detail=detail)])
@@ -153,7 +152,7 @@ class Session:
         state = render("final_answer") if final else left(h.budget, h.spent)
         prompt = h.context.prompt(state=state, page_seq=self.log.length, ceiling=verdict.ceiling, final=final)
         h.prompted = True
-        self._prompt_tokens, self._peak = prompt.size, max(self._peak, prompt.size)
+        self._sizes = self._sizes.sent(prompt)
         return prompt
 
     async def _sum_up(self, verdict: Verdict) -> bool:

@@ -99,7 +99,9 @@ def replay(
     if as_json:
         console.document(total)
     else:
-        console.say("{trajectories} trajectories, {calls} prompts, {tokens:,} tokens in, {folds} folds".format(**total))
+        share = f"{total['surface'] / max(1, total['tokens']):.0%} of them system text and tool schemas"
+        said = "{trajectories} trajectories, {calls} prompts, {tokens:,} tokens in, {share}, {folds} folds"
+        console.say(said.format(**total, share=share))
 
 
 @app.command("analyze")

@@ -41,12 +41,16 @@ class Folded:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is sent for one model call, its size in tokens, and the folds it took to get there."""
+    """What is sent for one model call, its size in tokens, and the folds it took to get there.
+
+    `surface` are the tokens of it that are system text and tool schemas.
+    """
 
     messages: tuple[Message, ...]
     tools: tuple[Json, ...]
     size: int
     folds: tuple[Folded, ...] = ()
+    surface: int = 0
 
 
 class Context:
@@ -146,13 +150,14 @@ class Context:
     def _assemble(self, state: str, folds: tuple[Folded, ...]) -> Prompt:
         messages = (*self._system, *self.past.messages())
         tools = self._with_own if self.past.handles else self._tools
-        size = tokens.count_tools(tools) + sum(map(tokens.count_message, self._system)) + self.past.size()
+        surface = fixed(self._system, tools)
+        size = surface + self.past.size()
         if state:
             tail = f"\n\n{render('state', tag=self._tag, state=state)}"
             last = replace(messages[-1], content=messages[-1].content + tail, volatile=len(tail))
             messages = (*messages[:-1], last)
             size += tokens.count(tail)
-        return Prompt(messages, tools, size, folds)
+        return Prompt(messages, tools, size, folds, surface)
 
 
 MINIMUM = 256

@@ -136,13 +136,15 @@ class Hasty:
 
 def test_many_tools_are_shown_in_brief_and_each_in_full_when_it_is_first_used() -> None:
     tools = [clerk(number) for number in range(60)]
-    told = {}
+    told, shares = {}, {}
     for brief in (False, True):
         hasty = Hasty()
         agent = Agent(Scripted(hasty), tools, brief_tools=brief, context_limit=30_000, store="memory://")
         result = agent.run("Do thing 7 to my order.")
         told[brief] = result.output, result.usage.tool_calls, hasty.sent[0][0]
+        shares[brief] = result.state.surface_share
         assert all(tools == hasty.sent[0][1] for _, tools in hasty.sent)  # the list never changes: its cache stays
     assert told[False][:2] == ("done with W1", 1)
     assert told[True][:2] == ("done with #W1", 1)  # the guess did not run
     assert told[True][2] < 0.5 * told[False][2]
+    assert shares[True] < shares[False] < 1.0  # what each turn costs before anything was said
