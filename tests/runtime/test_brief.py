@@ -14,9 +14,12 @@ from satchel.memory import MemoryStore, ThreadId, read_log
 from satchel.memory.records import Call, Json, Result
 from satchel.runtime.brief import SCHEMA, brief, briefs
 from satchel.runtime.context.message import Message
+from satchel.runtime.meter import Meter
 from satchel.runtime.models import Answer, Scripted
+from satchel.runtime.prices import bill_prompt, row
 from satchel.runtime.snapshot import FIELD
 from satchel.runtime.tools import as_tools
+from tests.fundamentals.test_12_context import clerk
 from tests.runtime.desk import call
 
 T = ThreadId("t")
@@ -122,6 +125,26 @@ async def test_what_was_shown_stays_known_in_later_runs_and_after_folds(*, kept:
     assert result.state.folds > 10
     shown = [e for e in await read_log(store, T) if isinstance(e.record, Call) and e.record.refused]
     assert len(shown) == 2
+
+
+def test_brief_tools_cost_less_although_each_takes_a_turn_to_be_described() -> None:
+    """Sixty tools of which five are used in twenty turns: .63 of the dollars."""
+    dollars = []
+    for short in (False, True):
+        meter, done, bill = Meter(), 0, 0.0
+
+        def policy(messages: Sequence[Message], tools: Sequence[Json]) -> Answer:
+            nonlocal done, bill
+            split = meter.measure(messages, tools)  # noqa: B023 - each run is over before the next
+            bill += bill_prompt(split.cached, split.rest, row("c=.10,w=1.25")) or 0.0
+            done += messages[-1].role == "tool" and "was not run" not in messages[-1].content
+            asked = call(f"act_{done // 4}", order_id=f"#W{done}", reason="it came too late " * 15)
+            return Answer("done") if done == 20 else Answer("", (asked,))
+
+        tools = [clerk(number) for number in range(60)]
+        Agent(Scripted(policy), tools, brief_tools=short, context_limit=40_000, store="memory://").run("Go.")
+        dollars.append(bill)
+    assert dollars[1] < 0.7 * dollars[0]
 
 
 async def test_a_budget_forbids_before_a_description_is_shown() -> None:
