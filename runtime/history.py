@@ -45,7 +45,8 @@ class Open:
         reply = Message("assistant", self.reply.text, calls, opaque=self.reply.opaque)
         asked = self.calls.values()
         shown = tuple(Message("tool", self.results[c.id].text, call_id=c.id, name=c.name) for c in asked)
-        caps = tuple(tools[c.name].max_inline_tokens if c.name in tools and not c.refused else None for c in asked)
+        capped = [tools.get(c.name) if c.refused != SCHEMA else None for c in asked]
+        caps = tuple(tool.max_inline_tokens if tool else None for tool in capped)
         return Turn((reply, *shown), (self.seq, *(RESULT + seq for seq in self.calls)), tuple(self.calls), caps)
 
 

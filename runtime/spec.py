@@ -103,7 +103,7 @@ def make(
     system = (Message("system", "\n\n".join(filter(None, [instructions.strip(), render("progress")]))),)
     other = None if summarizer is None else resolve(summarizer)
     known = {tool.name: tool for tool in as_tools((*tools, NOTE) if note else tools)}
-    short = briefs(known.values()) if brief_tools else {}
+    short = briefs(tool for tool in known.values() if tool is not NOTE) if brief_tools else {}
     surface = fixed(system, [short.get(name, tool.schema) for name, tool in known.items()])
     spec = Spec(
         model=model,

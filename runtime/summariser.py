@@ -13,6 +13,7 @@ from satchel.runtime.budget import SAFETY
 from satchel.runtime.context import tokens
 from satchel.runtime.context.beside import PROSE, clipped
 from satchel.runtime.context.message import Message
+from satchel.runtime.failure import describe
 from satchel.runtime.history import recorded
 from satchel.runtime.prices import most, priced
 
@@ -72,7 +73,7 @@ class Summariser:
             usage, prose = answer.usage or _estimate(answer, asked), clipped(answer.text, PROSE)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong, the run goes on without a summary
             late = isinstance(error, TimeoutError)
-            why = f"summary: {'no answer in time' if late else str(error) or type(error).__name__}"[:300]
+            why = f"summary: {'no answer in time' if late else describe(error)}"
             usage = Usage(fresh=size) if late or getattr(error, "billed", False) else usage
         seconds = elapsed + time.monotonic() - began
         return Charge(why=why, usage=priced(usage, spec.summariser_price), seconds=seconds, prose=prose)

@@ -57,8 +57,12 @@ class Beside:
 
     def folded(self, tag: str, room: int, *, prose: bool) -> Beside:
         """At a fold of a prompt with `room` tokens for messages: notes as they are, prose yet to come, if any will."""
-        least = int(room * SHARE) if prose else 0
-        return Beside(self.notes, self.notes.block(tag, room), "", min(PROSE, least) if least >= LEAST else 0)
+        share = int(room * SHARE) if prose else 0
+        return Beside(self.notes, self.notes.block(tag, room), "", min(PROSE, share) if share >= LEAST else 0)
+
+    def again(self, tag: str, room: int) -> Beside:
+        """At a fold that drops no turn, so that the prose still holds."""
+        return replace(self, noted=self.notes.block(tag, room))
 
     def told(self, prose: str, tag: str, known: AbstractSet[str]) -> Beside:
         """With prose in the room left for it; what looks like a handle and is none of the `known` ones is no more."""

@@ -162,7 +162,8 @@ class Fold:
         new = [item for _, made in self._epoch[:cut] for item in made]
         turns = self._turns - sum(not turn.is_user for turn, _ in kept)
         task = self._task.size if self._task else 0
-        beside = self._beside.folded(self.terms.tag, room, prose=self.terms.prose) if new else self._beside
+        old, terms = self._beside, self.terms
+        beside = old.folded(terms.tag, room, prose=terms.prose) if new or deep else old.again(terms.tag, room)
         free = room - task - sum(turn.size for turn, _ in kept) - ROLE - beside.size
         visible = {name for turn, _ in kept for name in _shown(turn)}
         by = Lookup(

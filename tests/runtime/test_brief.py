@@ -147,6 +147,16 @@ def test_brief_tools_cost_less_although_each_takes_a_turn_to_be_described() -> N
     assert dollars[1] < 0.7 * dollars[0]
 
 
+def test_a_built_in_tool_needs_no_description() -> None:
+    def noting(messages: Sequence[Message], _: Sequence[Json]) -> Answer:
+        if messages[-1].role == "tool":
+            return Answer(messages[-1].content)
+        return Answer("", (call("note", done=["opened the shop"]),))
+
+    agent = Agent(Scripted(noting), [order], brief_tools=True, note=True, store="memory://")
+    assert agent.run("Open the shop.").output == "Noted."
+
+
 async def test_a_budget_forbids_before_a_description_is_shown() -> None:
     store, buyer = MemoryStore(), Buyer()
     await buyer.agent(store, budget=Budget(steps=9, per_tool={"order": 0})).arun("Buy.", thread="t")
