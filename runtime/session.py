@@ -159,7 +159,7 @@ class Session:
         """Commit the folds that are due and what a summariser says of them, ahead of the prompt; False if none is."""
         at, elapsed = self.log.length, self._elapsed()
         if records := await self._summariser.records(self.history, at, verdict, elapsed=elapsed):
-            self._since = time.monotonic() if isinstance(records[-1], Charge) else self._since
+            self._since = time.monotonic()
             self.history.prompted = True  # these folds are done
             await self._commit(f"f{at}", records)
             self.history.prompted = False

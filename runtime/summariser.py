@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from satchel.memory.records import Record
     from satchel.runtime.gate import Gate, Verdict
     from satchel.runtime.history import History
-    from satchel.runtime.models import Answer
+    from satchel.runtime.models import Answer, Model
     from satchel.runtime.spec import Spec
 
 SECONDS = 60.0
@@ -43,27 +43,25 @@ class Summariser:
         None if nothing is due. `elapsed` are the seconds that no record counts yet. The model is not asked if the run
         could then not go on.
         """
-        if self._spec.summariser is None or verdict.stop:
+        model = self._spec.summariser
+        if model is None or verdict.stop:
             return ()
         before = tuple(h.context.past.messages())
         folds = h.context.fold(page_seq=at, ceiling=verdict.ceiling)
         if not folds:
             return ()
         asked = (Message("system", render("summarise")), Message("user", "\n\n".join(map(tokens.render, before))))
-        records = recorded(folds, at)
-        charge = await self._charge(h, asked, elapsed)
-        return [*records, charge] if charge else records
+        return [*recorded(folds, at), await self._charge(h, model, asked, elapsed)]
 
-    async def _charge(self, h: History, asked: Sequence[Message], elapsed: float) -> Charge | None:
-        """What the summary says and costs; None if a budget or the model's window forbids to ask."""
-        spec, model = self._spec, self._spec.summariser
-        assert model is not None  # noqa: S101 - the caller has seen it
+    async def _charge(self, h: History, model: Model, asked: Sequence[Message], elapsed: float) -> Charge:
+        """What the summary says and costs: nothing where a budget or the model's window forbids to ask."""
+        spec = self._spec
         size = int(sum(map(tokens.count_message, asked)) * (1.0 if model.exact else SAFETY))
         dear = most(spec.summariser_price, input_tokens=size, output_tokens=PROSE)
         worst = Usage(fresh=size, output=PROSE, model_calls=1, usd=dear)
         standing = replace(h.standing, spent=h.spent.charged(worst))
         if size + PROSE > model.window or self._gate.model(standing, seconds=elapsed).stop:
-            return None
+            return Charge(why="summary: it would not fit", usage=Usage(), seconds=elapsed, prose="")
         began = time.monotonic()
         left = SECONDS if h.budget.seconds is None else h.budget.seconds - h.spent.seconds - elapsed
         why, usage, prose = "summary", Usage(), ""

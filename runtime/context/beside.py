@@ -31,7 +31,10 @@ LEAST = 64
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """The notes as they are; and since the last fold the blocks of `noted` and `prose`, for which `room` tokens are."""
+    """The notes as they are, and since the last fold the blocks of notes and prose.
+
+    `room` are the tokens that the prose takes, or may take as long as it has not come.
+    """
 
     notes: Notes = field(default_factory=Notes)
     noted: str = ""
@@ -45,7 +48,7 @@ class Beside:
 
     @property
     def size(self) -> int:
-        """Tokens that the blocks take, or may take once prose has come."""
+        """Tokens that the blocks take or may take."""
         return (tokens.count(self.noted) + 1 if self.noted else 0) + self.room
 
     def after(self, turn: Turn) -> Beside:
@@ -71,8 +74,16 @@ class Beside:
         for most in range(self.room, 0, -16):
             block = "\n".join([render("prose", tag=tag), f"| {clipped(said, most)}", f"[/satchel {tag}]"])
             if said and tokens.count(block) < self.room:
-                return replace(self, prose=block)
-        return replace(self, prose="")
+                return replace(self, prose=block, room=tokens.count(block) + 1)
+        return self.silent()
+
+    def silent(self) -> Beside:
+        """Without prose."""
+        return replace(self, prose="", room=0)
+
+    def hidden(self) -> Beside:
+        """With nothing in the prompt, until the next fold."""
+        return replace(self.silent(), noted="")
 
 
 def clipped(text: str, most: int) -> str:

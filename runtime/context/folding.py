@@ -164,23 +164,24 @@ class Fold:
         task = self._task.size if self._task else 0
         old, terms = self._beside, self.terms
         beside = old.folded(terms.tag, room, prose=terms.prose) if new or deep else old.again(terms.tag, room)
-        free = room - task - sum(turn.size for turn, _ in kept) - ROLE - beside.size
         visible = {name for turn, _ in kept for name in _shown(turn)}
         by = Lookup(
             self.terms.tag,
             self.terms.handle,
             lambda name: self._lexicon.weight(name, self._turns) * (VISIBLE if name in visible else 1.0),
         )
-        if not deep and self._appends(block := self._block(new), min(room, int((free - room // 8) / MOST))):
-            digest = append(self.digest, new, turns=turns, limit=block, by=by)
-            if digest:
-                self._settle(digest, kept, beside)
-                return True
-        for limit in self._limits([*self.digest.items, *new], room, free, deep=deep):
-            digest = fold(self.digest, new, turns=turns, limit=limit, page_seq=page_seq, by=by)
-            if digest:
-                self._settle(digest, kept, beside)
-                return True
+        for shown in (beside, beside.hidden()) if deep and beside.size else (beside,):
+            free = room - task - sum(turn.size for turn, _ in kept) - ROLE - shown.size
+            if not deep and self._appends(block := self._block(new), min(room, int((free - room // 8) / MOST))):
+                digest = append(self.digest, new, turns=turns, limit=block, by=by)
+                if digest:
+                    self._settle(digest, kept, shown)
+                    return True
+            for limit in self._limits([*self.digest.items, *new], room, free, deep=deep):
+                digest = fold(self.digest, new, turns=turns, limit=limit, page_seq=page_seq, by=by)
+                if digest:
+                    self._settle(digest, kept, shown)
+                    return True
         return False
 
     def tell(self, prose: str) -> None:

@@ -6,6 +6,7 @@ import re
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,7 +64,7 @@ def counted(patches: list[dict[str, Any]]) -> dict[tuple[bool, str], str]:
     return found
 
 
-@attack(25)
+@attack(15)
 @given(chat=noting(), room=st.sampled_from((SANE, 4_000, 8_000)))
 def test_notes_are_bounded_never_stale_and_leave_the_laws_as_they_are(chat: Chat, room: int) -> None:
     run, turns = chats.drive(chat, "stateful", SURFACE + room, own=OWN), chat.turns()
@@ -105,8 +106,8 @@ def test_notes_are_the_same_after_a_crash(chat: Chat, room: int) -> None:
     assert chats.data(rebuilt.prompt(state=STATE, page_seq=last.page_seq)) == chats.data(last.prompt)
 
 
-@attack(12)
-@given(chat=chats.chats(most=12), prose=st.lists(chats.hostile_texts(3_000), min_size=1, max_size=4), room=ROOMS)
+@attack(8)
+@given(chat=chats.chats(most=12) | noting(), prose=st.lists(chats.hostile_texts(3_000), min_size=1), room=ROOMS)
 def test_no_prose_of_a_summariser_breaks_a_law(chat: Chat, prose: list[str], room: int) -> None:
     made = chats.fresh("stateful", SURFACE + room, own=OWN, prose=True)
     number, seq, pages = 0, PAGES, dict[str, str]()
@@ -132,6 +133,20 @@ def test_no_prose_of_a_summariser_breaks_a_law(chat: Chat, prose: list[str], roo
                     assert quoted[1] == f"[/satchel {TAG}]"
                     assert set(HANDLE.findall(quoted[0])) <= known
         made.add(turn)
+
+
+@pytest.mark.parametrize("parallel", [300, 1_000])
+def test_where_a_storm_leaves_no_room_notes_step_back_and_come_again(parallel: int) -> None:
+    notes = [("", [("note", {"facts": [f"key {n} = {'words of ' * 20}{n}"]}, "Noted.")]) for n in range(30)]
+    storm = [("look", {"id": f"item_{k}"}, f"result {k} of the storm, with some words") for k in range(parallel)]
+    calm = [("", [("look", {"id": "after"}, f"small {n}")]) for n in range(6)]
+    chat = Chat(("go", *notes, ("", storm), *calm))
+    run = chats.drive(chat, "stateful", SURFACE + SANE, own=OWN, every=2)
+    assert not run.overflow
+    for asked in run.asked:
+        assert chats.count(asked.prompt) <= SURFACE + SANE
+        assert chats.lost(asked.prompt, chat.turns()[: asked.after], run.pages) == []
+    assert "fact key 29 = " in run.asked[-1].prompt.messages[1].content
 
 
 def test_facts_constraints_and_provenance_survive_fifty_folds() -> None:
