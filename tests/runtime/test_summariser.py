@@ -14,12 +14,11 @@ from satchel import Agent, Budget, tool
 from satchel.memory import MemoryStore, ThreadId, read_log
 from satchel.memory.errors import ConfigError, ModelBusy, ModelError, StoreUnreachable
 from satchel.memory.records import Charge, Fold, Json, Usage
-from satchel.memory.store import Lease
 from satchel.runtime import summariser
 from satchel.runtime.context.message import Message
 from satchel.runtime.models import Answer, Scripted
 from satchel.runtime.service import ledger
-from tests.runtime.desk import call
+from tests.runtime.desk import Dying, call
 
 T = ThreadId("t")
 PLOTS = 12
@@ -147,20 +146,6 @@ async def test_a_summariser_that_never_answers_is_given_up(monkeypatch: pytest.M
     assert {e.record.why for e in await read_log(store, T) if isinstance(e.record, Charge)} == {
         "summary: no answer in time"
     }
-
-
-class Dying(MemoryStore):
-    """A store that is gone around one commit."""
-
-    dies = ""
-
-    async def append(self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes]) -> int:
-        if self.dies == f"before {op}":
-            raise StoreUnreachable("gone")
-        length = await super().append(lease, op=op, expected=expected, entries=entries)
-        if self.dies == f"after {op}":
-            raise StoreUnreachable("gone")
-        return length
 
 
 async def test_after_a_crash_the_prompts_are_the_same_and_no_summary_is_paid_twice() -> None:
