@@ -18,6 +18,7 @@ from satchel.runtime.mode import Mode
 from satchel.runtime.mode import mode as mode_named
 from satchel.runtime.models import Scripted
 from satchel.runtime.prices import bill_prompt, find, row
+from satchel.runtime.prices_known import look_up
 
 if TYPE_CHECKING:
     from satchel.evals.case import Case
@@ -130,7 +131,10 @@ async def run_trial(
     case = suite.make(draw)
     watch, counted = Watch(case), Counted(store)
     metered = Metered(model or Scripted(case.policies[policy]), watch, cached=way.cached, tape=tape)
-    agent = _agent(case, metered, way, cast("Store", counted), context_limit or suite.context_limit)
+    agent = _agent(
+        case, metered, way, cast("Store", counted), context_limit or suite.context_limit,
+        price=None if look_up(metered.name) else prices[0],
+    )  # fmt: skip
     thread = ThreadId(f"{suite.name}/{way.name}/{draw}", TENANT)
     await _clear(store, thread)
     begin(model, thread.name)
@@ -227,13 +231,14 @@ def bills(turns: Sequence[TurnTokens], name: str) -> float | None:
     return sum(known) if len(known) == len(each) else None
 
 
-def _agent(case: Case, model: Model, mode: Mode, store: Store, context_limit: str) -> Agent:
+def _agent(case: Case, model: Model, mode: Mode, store: Store, limit: str, *, price: str | None) -> Agent:
     return Agent(
         model=model,
         tools=case.tools,
         instructions=case.instructions,
         mode=mode,
-        context_limit=context_limit,
+        context_limit=limit,
+        price=price,
         budget=Budget(steps=case.steps, tool_calls=case.tool_calls),
         store=store,
         tenant=TENANT,

@@ -49,6 +49,8 @@ class Agent(Waiting):
         summarizer: a model as above that adds prose to the digest at each fold; its calls count in every budget.
         budget: limits of each run; 40 steps unless another is given.
         on_budget: `answer` (one reserved last call without tools), `pause`, or `raise`.
+        price: the price row that times folds and counts dollars, `c=.10,w=1.25` or a model's name; None takes the
+            model's own, and without one `c=.10,w=1.25` for folds alone.
         store: None for the embedded server (or SATCHEL_STORE, REDIS_URL), a URL, or an open `Store`.
         tenant: whose threads these are.
         expire: seconds after its last commit that a thread is removed; None leaves it as it is, by default for ever.
@@ -73,6 +75,7 @@ class Agent(Waiting):
         brief_tools: bool = False,
         budget: Budget | None = None,
         on_budget: OnBudget = "answer",
+        price: str | None = None,
         store: str | Store | None = None,
         tenant: str = "default",
         expire: float | None = None,
@@ -82,7 +85,7 @@ class Agent(Waiting):
         super().__init__(self._stores.aclose)
         shape: dict[str, Any] = {
             "instructions": instructions, "mode": mode, "context_limit": context_limit, "reply_tokens": reply_tokens,
-            "budget": budget, "on_budget": on_budget, "fold": fold, "note": note,
+            "budget": budget, "on_budget": on_budget, "price": price, "fold": fold, "note": note,
             "summarizer": summarizer, "brief_tools": brief_tools,
         }  # fmt: skip
         given = tuple(tools)

@@ -33,9 +33,9 @@ from satchel.runtime.ledger import Ledger
 from satchel.runtime.mode import Mode
 from satchel.runtime.mode import mode as mode_named
 from satchel.runtime.prices import bill
+from satchel.runtime.prices_known import look_up
 from satchel.runtime.shelf_langchain import Asked, Shelf, Surface
-from satchel.runtime.spec import Spec, limit
-from satchel.runtime.spec import priced as price_of
+from satchel.runtime.spec import Spec, folds_by, limit
 from satchel.runtime.transcript_langchain import KEY, answer, calls_of, stamped
 
 if TYPE_CHECKING:
@@ -186,7 +186,8 @@ class SatchelMiddleware(AgentMiddleware[SatchelState, Any, Any]):
     def _spec(self, surface: Surface) -> Spec:
         """The agent as a value, for the gate; its tools are the graph's."""
         model = surface.model
-        price, rates = price_of(model.name, self._budget)
+        price = look_up(model.name)
+        rates = folds_by(price, model.name, self._budget)
         return Spec(
             model=model, tools={}, system=(), mode=self._mode, context_limit=limit(self._limit, surface.rounded),
             reply_tokens=self._reply_tokens, budget=self._budget, on_budget="answer", price=price, rates=rates,

@@ -21,7 +21,7 @@ from satchel.runtime.mode import Mode
 from satchel.runtime.mode import mode as mode_named
 from satchel.runtime.models import resolve
 from satchel.runtime.note import NOTE
-from satchel.runtime.prices import Price
+from satchel.runtime.prices import Price, row
 from satchel.runtime.prices_known import look_up
 from satchel.runtime.tools import Tool, as_tools
 
@@ -92,6 +92,7 @@ def make(
     note: bool = False,
     summarizer: object = None,
     brief_tools: bool = False,
+    price: str | None = None,
 ) -> Spec:
     """A spec of checked values. Raises `ConfigError` for what is wrong, and `PromptTooLarge` for what can never fit."""
     if on_budget not in get_args(OnBudget):
@@ -99,9 +100,13 @@ def make(
     if type(reply_tokens) is not int or reply_tokens < 1:
         raise ConfigError(f"reply_tokens={reply_tokens!r} must be a whole number of tokens above zero")
     limits = DEFAULT if budget is None else budget
-    price, rates = priced(model.name, limits)
+    found = row(price) if price else look_up(model.name)
+    rates = folds_by(found, model.name, limits)
     system = (Message("system", "\n\n".join(filter(None, [instructions.strip(), render("progress")]))),)
     other = None if summarizer is None else resolve(summarizer)
+    other_price = look_up(other.name) if other else None
+    if other:
+        folds_by(other_price, other.name, limits)  # refuses a dollar budget without a price
     known = {tool.name: tool for tool in as_tools((*tools, NOTE) if note else tools)}
     short = briefs(tool for tool in known.values() if tool is not NOTE) if brief_tools else {}
     surface = fixed(system, [short.get(name, tool.schema) for name, tool in known.items()])
@@ -114,24 +119,23 @@ def make(
         reply_tokens=reply_tokens,
         budget=limits,
         on_budget=on_budget,
-        price=price,
+        price=found,
         rates=rates,
         fold=interval(fold),
         notes=note,
         briefs=short,
         summariser=other,
-        summariser_price=priced(other.name, limits)[0] if other else None,
+        summariser_price=other_price,
     )
     spec.context(b"")  # refuses by name what can never fit
     return spec
 
 
-def priced(model: str, budget: Budget) -> tuple[Price | None, Rates]:
-    """The price of a model and the fold prices. Raises `ConfigError` for a dollar budget without a price."""
-    price = look_up(model)
+def folds_by(price: Price | None, model: str, budget: Budget) -> Rates:
+    """The prices that folds are timed by. Raises `ConfigError` for a dollar budget without a price in dollars."""
     if budget.usd is not None and (price is None or price.unit != "usd"):
         raise ConfigError(f"a dollar budget needs a price for {model!r}, and there is none; use total_tokens instead")
-    return price, Rates(*price.rates) if price else Rates()
+    return Rates(*price.rates) if price else Rates()
 
 
 def limit(text: int | str, surface: int) -> int:

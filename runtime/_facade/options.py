@@ -20,7 +20,10 @@ FoldEvery = Annotated[
     typer.Option("--fold", metavar="auto|N", help="Fold when the prices say it pays, or after every N turns."),
 ]
 Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds of each case: 40, or 3 of the golden set.")]
-Prices = Annotated[str | None, typer.Option(metavar="ROW,...", help="Price rows, for example c=.10,w=1.25,gpt-5.")]
+Prices = Annotated[
+    str | None,
+    typer.Option(metavar="ROW,...", help="Price rows, as c=.10,w=1.25,gpt-5; the first times folds."),
+]
 Out = Annotated[Path | None, typer.Option(help="Folder for the report, result.json and each trial as it comes.")]
 Live = Annotated[str | None, typer.Option("--model", help="A live model, provider:model, in place of the policies.")]
 Record = Annotated[Path | None, typer.Option(metavar="DIR", help="Write the live model's calls to a cassette there.")]

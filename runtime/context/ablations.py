@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from satchel.runtime.context.folding import Fold
-from satchel.runtime.context.ingest import arrive
+from satchel.runtime.context.ingest import arrive, slimmed
 from satchel.runtime.context.past import Keep
 from satchel.runtime.context.turn import Turn
 
 
 class Ingest(Keep):
-    """Previews on arrival and nothing else: the whole transcript, its large results shortened once.
+    """Slimming and previews on arrival and nothing else: the whole transcript, its large results shortened once.
 
     Without a ceiling there is no room to share out, so previews are those of a room of `most` tokens.
     """
@@ -18,8 +18,9 @@ class Ingest(Keep):
 
     def add(self, turn: Turn, room: int) -> None:
         """Append the turn as it arrives."""
-        shown = arrive(turn, min(room, self.most), self.terms.handle)
-        self.handles |= shown is not turn
+        slim = slimmed(turn)
+        shown = arrive(slim, min(room, self.most), self.terms.handle)
+        self.handles |= shown is not slim
         super().add(shown, room)
 
 

@@ -48,6 +48,9 @@ Handle = Callable[[int], str]
 Weigh = Callable[[str], float]
 """From a name to the chance that it is needed again."""
 
+Head = Callable[[bool], str]
+"""The first line of a block, from whether it shows handles."""
+
 Chosen = list[tuple["Item", "Form"]]
 
 
@@ -69,7 +72,7 @@ class Above:
 
 
 def fitted(
-    every: Sequence[Item], limit: int, by: Lookup, head: str, above: Above = Above()
+    every: Sequence[Item], limit: int, by: Lookup, head: Head, above: Above = Above()
 ) -> tuple[Chosen, str, int] | None:
     """Forms, text and size in at most `limit` tokens, under the line `head`; None if not even the handles fit.
 
@@ -134,12 +137,13 @@ def _indexed(chosen: Chosen, left: float, weigh: Weigh, above: frozenset[str]) -
     return [(item.only(picked.get(n, set())), form) for n, (item, form) in enumerate(chosen)]
 
 
-def _render(chosen: Chosen, head: str, by: Lookup, above: frozenset[str]) -> str:
+def _render(chosen: Chosen, head: Head, by: Lookup, above: frozenset[str]) -> str:
     handle = by.handle
-    tables = render_tables([(form, _names(item, form)) for item, form in chosen if form.table], handle, above)
-    users = [line(i, f, handle) for i, f in chosen if f.kind == "user"]
-    lines = [line(i, f, handle) for i, f in chosen if f.kind in LINES or (f.kind == "handle" and _names(i, f))]
-    bare = _bare([form for item, form in chosen if form.kind == "handle" and not _names(item, form)], handle)
+    named = [(item, form, _names(item, form)) for item, form in chosen]
+    tables = render_tables([(form, said) for _, form, said in named if form.table], handle, above)
+    users = [line(item, form, handle) for item, form, _ in named if form.kind == "user"]
+    lines = [line(i, f, handle) for i, f, said in named if f.kind in LINES or (f.kind == "handle" and said)]
+    bare = _bare([form for _, form, said in named if form.kind == "handle" and not said], handle)
     body = [
         *users,
         *tables,
@@ -147,7 +151,7 @@ def _render(chosen: Chosen, head: str, by: Lookup, above: frozenset[str]) -> str
         *lines,
         *(["@ older: " + " ".join(bare)] if bare else []),
     ]
-    return "\n".join([head, *body, f"[/satchel {by.tag}]"])
+    return "\n".join([head(any(form.refs for _, form in chosen)), *body, f"[/satchel {by.tag}]"])
 
 
 def _bare(forms: Sequence[Form], handle: Handle) -> list[str]:

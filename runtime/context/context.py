@@ -82,7 +82,7 @@ class Context:
         self._system = tuple(system)
         self._tools = tuple(tools)
         self._with_own = (*self._tools, recall.schema(), *own)
-        self._fixed = fixed(self._system, self._with_own)
+        self._plain, self._fixed = fixed(self._system, self._tools), fixed(self._system, self._with_own)
         if self.room(ceiling) < MINIMUM:
             enough = int((self._fixed + 4 * MINIMUM) * factor) + reply_tokens
             raise PromptTooLarge(
@@ -149,8 +149,8 @@ class Context:
 
     def _assemble(self, state: str, folds: tuple[Folded, ...]) -> Prompt:
         messages = (*self._system, *self.past.messages())
-        tools = self._with_own if self.past.handles else self._tools
-        surface = fixed(self._system, tools)
+        asks = self.past.handles
+        tools, surface = (self._with_own, self._fixed) if asks else (self._tools, self._plain)
         size = surface + self.past.size()
         if state:
             tail = f"\n\n{render('state', tag=self._tag, state=state)}"

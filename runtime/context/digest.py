@@ -37,6 +37,11 @@ class Digest:
     page: str | None = None
     blocks: int = 1
 
+    @property
+    def handles(self) -> bool:
+        """Whether it shows any handle."""
+        return any(item.forms[0].refs for item in self.items)
+
 
 def append(old: Digest, new: Sequence[Item], *, turns: int, limit: int, by: Lookup) -> Digest | None:
     """The digest with one more block of at most `limit` tokens: the items of the turns dropped now.
@@ -52,7 +57,7 @@ def append(old: Digest, new: Sequence[Item], *, turns: int, limit: int, by: Look
         frozenset(name.text for item in old.items for name in item.names),
         frozenset(cell for item in old.items for cell in cells(item.forms[0])),
     )
-    made = block.fitted(every, limit, by, render("block", tag=by.tag, turns=str(turns)), above)
+    made = block.fitted(every, limit, by, _head("block", by.tag, turns, first=not old.handles), above)
     if made is None:
         return None
     chosen, text, size = made
@@ -72,7 +77,7 @@ def fold(old: Digest, new: Sequence[Item], *, turns: int, limit: int, page_seq: 
     """
     every, page = _paged(_superseded([*old.items, *new]), limit, by.handle, page_seq)
     for _ in range(2):
-        made = block.fitted(every, limit, by, render("summary", tag=by.tag, turns=str(turns)))
+        made = block.fitted(every, limit, by, _head("summary", by.tag, turns))
         if made is None:
             return None
         chosen, text, size = made
@@ -83,6 +88,13 @@ def fold(old: Digest, new: Sequence[Item], *, turns: int, limit: int, page_seq: 
             return Digest(kept, text, size, turns, certificate, page)
         every = [item.at(item.bare) if lost & {*item.parts} else item for item in every]  # the safer form
     return None
+
+
+def _head(text: str, tag: str, turns: int, *, first: bool = True) -> block.Head:
+    """The first line of a block, by whether it shows handles; the `first` that does says what they are for."""
+    return lambda handles: render(
+        text, tag=tag, turns=str(turns), recall=render("handles") if handles and first else ""
+    )
 
 
 def certify(chosen: Chosen, text: str, handle: Handle) -> dict[str, Json]:

@@ -12,7 +12,8 @@ from satchel.runtime.context.beside import Beside
 from satchel.runtime.context.block import FRAME, Lookup
 from satchel.runtime.context.controller import Outlook
 from satchel.runtime.context.digest import USER, Digest, append, fold
-from satchel.runtime.context.ingest import SHARE, arrive
+from satchel.runtime.context.epoch import Taken, newest
+from satchel.runtime.context.ingest import SHARE, arrive, slimmed
 from satchel.runtime.context.item import Item, items
 from satchel.runtime.context.message import Message
 from satchel.runtime.context.notes import accepted
@@ -43,6 +44,7 @@ class Kept:
     lexicon: tuple[Sighting, ...]
     turns: int
     overpaid: float
+    handles: bool
     beside: Beside = field(default_factory=Beside)
 
 
@@ -65,7 +67,7 @@ class Fold:
         self.digest = Digest()
         self.handles = False
         self._task: Turn | None = None
-        self._epoch: list[tuple[Turn, tuple[Item, ...]]] = []
+        self._epoch: list[Taken] = []
         self._lexicon = Lexicon()
         self._beside = Beside()
         self._messages: list[Message] = []
@@ -75,10 +77,11 @@ class Fold:
 
     def add(self, turn: Turn, room: int) -> None:
         """Preview what is too large, append, and work out the items that a fold would make of the turn."""
-        shown = arrive(turn, room, self.terms.handle)
-        if shown is not turn and not self._worth(turn, shown, room):
-            shown = turn
-        self.handles |= shown is not turn
+        slim = slimmed(turn)
+        shown = arrive(slim, room, self.terms.handle)
+        if shown is not slim and not self._worth(slim, shown, room):
+            shown = slim
+        self.handles |= shown is not slim
         self._room = room
         if self._task is None and turn.is_user:
             self._task = shown
@@ -91,7 +94,7 @@ class Fold:
             self._beside = self._beside.after(turn)
             made = tuple(item.alone() if item.parts[0] in own else item for item in made)
         self._lexicon.note(self._turns, _shown(turn), _used(turn))
-        self._epoch.append((shown, made))
+        self._epoch.append(Taken.of(shown, made))
         if turn.is_user and self.digest.turns and self._messages[-1].role == "user":
             self._size -= tokens.count_message(self._messages[-1])
             self._messages[-1] = _joined(self._messages[-1], shown.messages[0])
@@ -118,36 +121,27 @@ class Fold:
         """Tokens of the messages."""
         return self._size
 
-    def _newest(self) -> int:
-        """Where the newest turn begins: the last reply with its results, and what the user has said since."""
-        starts = [n for n, (turn, _) in enumerate(self._epoch) if not turn.is_user]
-        return starts[-1] if starts else max(0, len(self._epoch) - 1)
-
     def _outlook(self) -> Outlook:
-        newest = self._newest()
-        kept = sum(turn.size for turn, _ in self._epoch[newest:])
+        cut = newest(self._epoch)
+        old = self._epoch[:cut]
+        kept = sum(taken.size for taken in self._epoch[cut:])
         history = self._size - kept - (self._task.size if self._task else 0)
-        new = [item for _, made in self._epoch[:newest] for item in made]
-        block, hidden = self._block(new), sum(item.hidden for item in new)
+        block, hidden = _block(old), sum(taken.hidden for taken in old)
         if self._appends(block, self._room):
             return Outlook(history, self.digest.size + block, block, hidden)
         anew = min(int(ANEW * self._room), self.digest.size + block)
-        return Outlook(history, anew, anew + (0 if self.handles else self.terms.fixed), hidden)
-
-    def _block(self, new: Sequence[Item]) -> int:
-        """Tokens of a block of these items: what hides nothing, rows and lists in full, names of all else."""
-        dense = sum((item.form("row", "list", "user") or item.whole or item.bare).size for item in new)
-        return int(dense * SLACK) + FRAME + int(INDEX * sum(item.hidden for item in new))
+        brings = not self.handles and any(taken.behind for taken in old)  # the tool `recall`, before all else
+        return Outlook(history, anew, anew + brings * self.terms.fixed, hidden, brings)
 
     def _appends(self, block: int, room: int) -> bool:
         return bool(self.digest.items) and self.digest.size + block <= int(MOST * room)
 
     def due(self) -> bool:
         """Whether the controller wants a fold, or so many turns can be dropped that one was asked for."""
-        newest = self._newest()
+        cut = newest(self._epoch)
         if self.terms.every is not None:
-            return sum(not turn.is_user for turn, _ in self._epoch[:newest]) >= self.terms.every
-        return newest > 0 and self.controller.due(self._outlook())
+            return sum(not taken.turn.is_user for taken in self._epoch[:cut]) >= self.terms.every
+        return cut > 0 and self.controller.due(self._outlook())
 
     def sent(self) -> None:
         """Tell the controller what the prompt carried."""
@@ -155,24 +149,24 @@ class Fold:
 
     def fold(self, room: int, page_seq: int, *, deep: bool = False) -> bool:
         """Drop all turns but the newest into the digest; `deep` drops the newest, too."""
-        cut = len(self._epoch) if deep else self._newest()
+        cut = len(self._epoch) if deep else newest(self._epoch)
         if cut == 0 and not self.digest.items:
             return False
-        kept = self._epoch[cut:]
-        new = [item for _, made in self._epoch[:cut] for item in made]
-        turns = self._turns - sum(not turn.is_user for turn, _ in kept)
+        old, kept = self._epoch[:cut], self._epoch[cut:]
+        new = [item for taken in old for item in taken.items]
+        turns = self._turns - sum(not taken.turn.is_user for taken in kept)
         task = self._task.size if self._task else 0
-        old, terms = self._beside, self.terms
-        beside = old.folded(terms.tag, room, prose=terms.prose) if new or deep else old.again(terms.tag, room)
-        visible = {name for turn, _ in kept for name in _shown(turn)}
+        was, terms = self._beside, self.terms
+        beside = was.folded(terms.tag, room, prose=terms.prose) if new or deep else was.again(terms.tag, room)
+        visible = {name for taken in kept for name in _shown(taken.turn)}
         by = Lookup(
             self.terms.tag,
             self.terms.handle,
             lambda name: self._lexicon.weight(name, self._turns) * (VISIBLE if name in visible else 1.0),
         )
         for shown in (beside, beside.hidden()) if deep and beside.size else (beside,):
-            free = room - task - sum(turn.size for turn, _ in kept) - ROLE - shown.size
-            if not deep and self._appends(block := self._block(new), min(room, int((free - room // 8) / MOST))):
+            free = room - task - sum(taken.size for taken in kept) - ROLE - shown.size
+            if not deep and self._appends(block := _block(old), min(room, int((free - room // 8) / MOST))):
                 digest = append(self.digest, new, turns=turns, limit=block, by=by)
                 if digest:
                     self._settle(digest, kept, shown)
@@ -192,14 +186,15 @@ class Fold:
     def kept(self) -> Kept:
         """Its state just after a fold."""
         over = self.controller.overpaid
-        epoch, lexicon = tuple(self._epoch), self._lexicon.state()
-        return Kept(self.digest, self._task, epoch, lexicon, self._turns, over, self._beside)
+        epoch = tuple((taken.turn, taken.items) for taken in self._epoch)
+        state = self._lexicon.state()
+        return Kept(self.digest, self._task, epoch, state, self._turns, over, self.handles, self._beside)
 
     def restore(self, kept: Kept) -> None:
         """Be as the past was that gave `kept`."""
-        self._task, self._turns = kept.task, kept.turns
+        self._task, self._turns, self.handles = kept.task, kept.turns, kept.handles
         self._lexicon.restore(kept.lexicon)
-        self._settle(kept.digest, list(kept.epoch), kept.beside)
+        self._settle(kept.digest, [Taken.of(*one) for one in kept.epoch], kept.beside)
         self.controller = replace(self.controller, overpaid=kept.overpaid)
 
     def _limits(self, every: Sequence[Item], room: int, free: int, *, deep: bool) -> Sequence[int]:
@@ -213,18 +208,26 @@ class Fold:
         limit = max(min(int(room * ANEW), most - room // 8), min(int(dense * SLACK), most))
         return [n for n in ((limit, free) if deep else (limit,)) if n > 0]
 
-    def _settle(self, digest: Digest, kept: list[tuple[Turn, tuple[Item, ...]]], beside: Beside) -> None:
-        self.digest, self._epoch, self._beside, self.handles = digest, kept, beside, True
+    def _settle(self, digest: Digest, kept: list[Taken], beside: Beside) -> None:
+        self.digest, self._epoch, self._beside = digest, kept, beside
+        self.handles |= digest.handles or self.terms.notes
         self.controller = self.controller.folded()
-        self._lexicon.forget({n.text for item in digest.items for n in item.names}.union(*(_shown(t) for t, _ in kept)))
+        self._lexicon.forget(
+            {n.text for item in digest.items for n in item.names}.union(*(_shown(t.turn) for t in kept))
+        )
         task = self._task.messages[0].content + "\n\n" if self._task else ""
         head = Message("user", "\n".join(filter(None, (task + digest.text, beside.text))))
         tokens.counted(head, tokens.count(task) + digest.size + beside.size + ROLE)  # the digest is not counted again
-        after = [m for turn, _ in kept for m in turn.messages]
+        after = [m for taken in kept for m in taken.turn.messages]
         while after and after[0].role == "user":
             head = _joined(head, after.pop(0))
         self._messages = [head, *after]
         self._size = sum(map(tokens.count_message, self._messages))
+
+
+def _block(old: Sequence[Taken]) -> int:
+    """Tokens of a block of these turns, with names for what it leaves behind handles."""
+    return int(sum(t.dense for t in old) * SLACK) + FRAME + int(INDEX * sum(t.hidden for t in old))
 
 
 def _shown(turn: Turn) -> tuple[str, ...]:

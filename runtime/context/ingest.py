@@ -1,7 +1,7 @@
-"""What enters the prompt when a turn arrives: whole texts, or previews of those too large, decided once.
+"""What enters the prompt when a turn arrives: results slimmed, what is too large previewed, decided once.
 
 A turn may take up to `SHARE` of the room for messages. A text above `CAP` tokens, and in a crowded turn every text
-above the level at which the turn fits, is shown by its head, its tail and a handle to the whole.
+above the level at which the turn fits, is shown by a preview and a handle to the whole.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from satchel.runtime.context import tokens
+from satchel.runtime.context.preview import NOTE, describe, preview
+from satchel.runtime.context.slim import slim
 
 if TYPE_CHECKING:
     from satchel.memory.records import Json
@@ -36,32 +38,22 @@ Handle = Callable[[int], str]
 """From the number of a text to its handle."""
 
 
-def preview(text: str, limit: int, handle: str) -> str:
-    """The head and tail of a text in about `limit` tokens, and where the whole is; a short text comes back as it is."""
-    if 4 * len(text) <= limit or tokens.at_most(text, limit) <= limit:  # a character has up to 4 bytes
-        return text
-    head, tail = limit * 6 // 10, limit * 2 // 10
-    first = tokens.decode(tokens.encode(text[: head * 16])[:head])
-    last = tokens.decode(tokens.encode(text[-tail * 16 :])[-tail:]) if tail else ""
-    if len(first) + len(last) >= len(text):
-        return text
-    gap = len(text) - len(first) - len(last)
-    return f"{first}\n[... {gap:,} of {len(text):,} characters not shown; whole text: {handle} ...]\n{last}"
+def slimmed(turn: Turn) -> Turn:
+    """The turn with its results in fewer characters that say the same; itself if none has any to spare."""
+    shown = tuple(_shorter(m, slim(m.content)) if m.role == "tool" else m for m in turn.messages)
+    return turn if all(a is b for a, b in zip(shown, turn.messages, strict=True)) else turn.with_messages(shown)
 
 
 def arrive(turn: Turn, room: int, handle: Handle) -> Turn:
-    """The turn as it enters the prompt; itself if nothing had to be shortened."""
+    """The turn as it enters the prompt; itself if nothing had to be left out."""
     if turn.is_user:
         return _user(turn, int(room * USER_SHARE), handle)
     limit = _level(_sizes(turn), int(room * SHARE))
-    if limit is None and not any(turn.caps):
-        return turn
-    limit = limit or CAP
     reply, *results = turn.messages
-    caps = turn.caps or (None,) * len(results)
-    shown = [_reply(reply, turn, limit, handle)]
-    for message, seq, cap in zip(results, turn.seqs[1:], caps, strict=True):
-        shown.append(_shorter(message, preview(message.content, min(limit, cap or limit), handle(seq))))
+    shown = [_reply(reply, turn, limit, handle) if limit else reply]
+    for n, (message, seq) in enumerate(zip(results, turn.seqs[1:], strict=True)):
+        most = min(filter(None, (limit, turn.caps[n] if turn.caps else None)), default=CAP)
+        shown.append(_shorter(message, preview(describe(message.content, handle(seq)), most, handle(seq))))
     return turn if all(a is b for a, b in zip(shown, turn.messages, strict=True)) else turn.with_messages(tuple(shown))
 
 
@@ -92,7 +84,7 @@ def _level(sizes: Sequence[int], room: int) -> int | None:
         if size > level:
             break
         left -= size
-    return max(FLOOR, level - 32)  # 32 tokens for the line that says what is left out
+    return max(FLOOR, level - NOTE)
 
 
 def _reply(message: Message, turn: Turn, limit: int, handle: Handle) -> Message:

@@ -47,6 +47,9 @@ LEAD = 160
 SEEN = 90
 """Characters back in which a plain word is not shown again."""
 
+WORDS = 16_384
+"""Words whose kind is remembered: the same ones stand in most texts of a thread."""
+
 _WORD = re.compile(r"[#@$~/]?\w(?:[\w\-./:@#%+=&?]*\w)?")
 _TELLING = re.compile(r"[\d_/@#]|\w[.:-]\w|[a-z][A-Z]")
 _NUMBER = re.compile(r"[\d.,:]+")
@@ -109,6 +112,7 @@ def _beside(text: str, start: int, end: int) -> tuple[tuple[str, ...], tuple[str
     return tuple(filter(_plain, before))[-BEFORE:], tuple(filter(_plain, after))[:AFTER]
 
 
+@lru_cache(maxsize=WORDS)
 def _plain(word: str) -> bool:
     """Whether a word may stand beside a name: plain words, and amounts, which say nothing alone."""
     usual = len(word) < PLAIN and word.lower() not in _EMPTY and word.isprintable()
@@ -134,6 +138,7 @@ def words(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+@lru_cache(maxsize=WORDS)
 def _telling(word: str) -> bool:
     if len(word) > LONGEST or HANDLE.search(word):  # a handle is ours to show
         return False

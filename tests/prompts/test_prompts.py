@@ -17,12 +17,12 @@ VALUES = {
     "uncertain": {"name": "pay"},
     "cancelled": {"name": "pay"},
     "refused": {"name": "pay", "budget": "tool_calls"},
-    "block": {"tag": "k3v9", "turns": "128"},
+    "block": {"tag": "k3v9", "turns": "128", "recall": ""},
     "notes": {"tag": "k3v9"},
     "prose": {"tag": "k3v9"},
     "schema": {"name": "pay", "description": "Pay.", "schema": "its schema"},
     "unseen": {"name": "pay"},
-    "summary": {"tag": "k3v9", "turns": "120"},
+    "summary": {"tag": "k3v9", "turns": "120", "recall": ". recall reads the text behind a res: handle"},
     "state": {"tag": "k3v9", "state": "12 steps, 30 tool calls left"},
 }
 
@@ -36,8 +36,8 @@ def test_each_text_renders_with_its_values_and_keeps_no_place_open(name: str) ->
 
 
 def test_the_texts_are_those_the_runtime_asks_for() -> None:
-    asked = "block cancelled continue final_answer late note noted notes progress prose recall refused schema state"
-    assert names() == (*asked.split(), "summarise", "summary", "uncertain", "unseen", "unsettled")
+    asked = "block cancelled continue final_answer handles late note noted notes progress prose recall refused schema"
+    assert names() == (*asked.split(), "state", "summarise", "summary", "uncertain", "unseen", "unsettled")
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from satchel.runtime.context import tokens
-from satchel.runtime.context.ingest import CAP, SHARE, USER_SHARE, arrive, preview
+from satchel.runtime.context.ingest import CAP, SHARE, USER_SHARE, arrive, slimmed
 from satchel.runtime.context.message import Message, ToolCall
 from satchel.runtime.context.turn import Turn
 
@@ -27,29 +25,6 @@ def reply(*results: str, args: object = None, said: str = "", opaque: object = N
     seqs = (1, *range(100, 100 + len(results)))
     messages = (Message("assistant", said, calls, opaque=opaque), *answers)
     return Turn(messages, seqs, tuple(range(2, 2 + len(results))), (cap,) * len(results) if cap else ())
-
-
-def test_a_short_text_is_its_own_preview() -> None:
-    assert preview("a b c", 48, "res:1") == "a b c"
-
-
-def test_a_preview_shows_head_and_tail_and_says_where_the_whole_is() -> None:
-    shown = preview(LONG, 100, "res:000000001")
-    assert shown.startswith("word0 word1")
-    assert shown.endswith("word19999")
-    assert f"of {len(LONG):,} characters not shown; whole text: res:000000001" in shown
-    assert tokens.count(shown) <= 100 + 32
-
-
-@settings(max_examples=150)
-@given(
-    st.text(st.characters(codec=None, exclude_categories=()), max_size=30),
-    st.sampled_from((1, 50, 3_000)),
-    st.integers(48, 400),
-)
-def test_a_preview_is_bounded_and_keeps_the_handle(text: str, times: int, limit: int) -> None:
-    shown = preview(text * times, limit, "res:000000001")
-    assert shown == text * times or ("res:000000001" in shown and tokens.count(shown) <= limit + 48)
 
 
 def test_what_fits_stays_the_very_same_turn() -> None:
@@ -87,6 +62,29 @@ def test_words_of_the_user_have_a_share_of_the_room() -> None:
     assert "res:000000007" in shown.messages[0].content
     assert shown.size <= ROOM * USER_SHARE + 48
     assert arrive(Turn((Message("user", LONG[:3_000]),), (7,)), ROOM, handle).messages[0].content == LONG[:3_000]
+
+
+def test_results_are_slimmed_and_nothing_else_is() -> None:
+    rows = json.dumps([{"id": n, "state": "open"} for n in range(40)])
+    turn = reply("short", rows, said=rows, args={"text": rows})
+    shown = slimmed(turn)
+    assert shown.messages[:2] == turn.messages[:2]
+    assert (
+        shown.messages[2].content
+        == '{"each":{"state":"open"},"columns":["id"],"rows":[' + ",".join(f"[{n}]" for n in range(40)) + "]}"
+    )
+    assert slimmed(reply("one", "two")) != turn
+
+
+def test_a_turn_without_anything_to_spare_stays_the_very_same() -> None:
+    turn = reply("one", LONG[:3_000])
+    assert slimmed(turn) is turn
+
+
+def test_binary_is_described_even_if_it_would_fit() -> None:
+    image = "iVBORw0KGgo" + "Q2F0" * 400
+    shown = arrive(reply(f"before {image} after"), ROOM, handle).messages[1].content
+    assert shown == "before [base64, PNG image, 1,611 characters not shown; whole text: res:000000100] after"
 
 
 def test_huge_arguments_are_previewed_field_by_field() -> None:
