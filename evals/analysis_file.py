@@ -58,6 +58,7 @@ def _figures(figures: Figures) -> dict[str, Json]:
         } if billed else None,
         "fidelity": {**figures.fidelity.shares(), "facts": figures.fidelity.facts, "calls": figures.fidelity.calls},
         "fixed_share": part(figures.surface, figures.full.input),
+        "fixed_share_ours": part(figures.surface, figures.ours.input),
         "unseen": figures.unseen,
         "compactions": figures.compactions,
     }  # fmt: skip

@@ -139,8 +139,10 @@ def notes(found: Analysis) -> list[str]:
     figures = found.total
     if figures is None:
         return []
-    known = _share(part(figures.surface, figures.full.input) if figures.surface else None)
-    share = f"The share of system text and tool schemas in the full history is {known}"
+    known, ours = (
+        _share(part(figures.surface, sent.input) if figures.surface else None) for sent in (figures.full, figures.ours)
+    )
+    share = f"The share of system text and tool schemas in the full history is {known}, in what would be sent {ours}"
     lacking = Counter(part for one in found.read for part in one.transcript.lacks)
     missing = [f"{part} of {_many(n, 'transcript')}" for part, n in sorted(lacking.items())]
     told = [f"{share}{'; not recorded: ' + ', '.join(missing) if missing else ''}."]

@@ -103,11 +103,15 @@ def _wrong(name: Json, tools: Json, roles: set[str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Settings of a replay: a mode, a context limit (`N`, or `+N` beyond the fixed surface), and the fold prices."""
+    """Settings of a replay: a mode, a context limit (`N`, or `+N` beyond the fixed surface), and when to fold.
+
+    By these prices, or after `every` so many turns.
+    """
 
     mode: Mode
     limit: str
     rates: Rates = Rates()
+    every: int | None = None
 
     def run(self, trajectory: Trajectory) -> tuple[list[Call], dict[str, str]]:
         """The prompts of every recorded model call, and the texts behind the handles that stand in them."""
@@ -116,7 +120,7 @@ class Replay:
         tools = trajectory.tools
         made = context(
             self.mode, salt, system=system, tools=tools, rates=self.rates, reply_tokens=0,
-            ceiling=limit(self.limit, fixed(system, tools)),
+            ceiling=limit(self.limit, fixed(system, tools)), every=self.every,
         )  # fmt: skip
         calls: list[Call] = []
         vault: dict[str, str] = {}
@@ -193,8 +197,11 @@ def vault(trajectory: str, texts: dict[str, str]) -> Iterator[Json]:
 
 
 def replay_files(settings: Replay, traces: Iterable[Path], prompts_to: Path, vault_to: Path | None) -> dict[str, int]:
-    """Replay whole trace files into a prompts file and a vault file; the totals."""
-    total = {"trajectories": 0, "calls": 0, "tokens": 0, "folds": 0}
+    """Replay whole trace files into a prompts file and a vault file; the totals.
+
+    `tokens` are those of all prompts, `surface` the part of them that is system text and tool schemas.
+    """
+    total = {"trajectories": 0, "calls": 0, "tokens": 0, "surface": 0, "folds": 0}
     with ExitStack() as files:
         out = files.enter_context(_out(prompts_to))
         shelf = files.enter_context(_out(vault_to)) if vault_to else None
@@ -206,6 +213,7 @@ def replay_files(settings: Replay, traces: Iterable[Path], prompts_to: Path, vau
             total["trajectories"] += 1
             total["calls"] += len(calls)
             total["tokens"] += sum(call.prompt.size for call in calls)
+            total["surface"] += sum(call.prompt.surface for call in calls)
             total["folds"] += sum(len(call.prompt.folds) for call in calls)
     return total
 

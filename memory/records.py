@@ -86,7 +86,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A tool call that a reply asked for: the intent, written before the tool runs. `refused` says why it may not."""
+    """A tool call that a reply asked for: the intent, written before the tool runs.
+
+    `refused` says why it may not: a budget's name, or `schema` where the tool's whole description came first.
+    """
 
     id: str
     name: str
@@ -136,7 +139,8 @@ class Charge:
     """Spending without a reply: a failed attempt, a summary.
 
     `again` says that the model is asked once more. `cap` is the most tokens, by our own count, that later prompts of
-    the run may have, after one that the provider found too long.
+    the run may have, after one that the provider found too long. `prose` is what a summariser said of the folds just
+    before ("": nothing of use); None where it was not asked.
     """
 
     why: str
@@ -144,6 +148,7 @@ class Charge:
     seconds: float = 0.0
     again: bool = False
     cap: int | None = None
+    prose: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

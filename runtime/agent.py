@@ -40,6 +40,13 @@ class Agent(Waiting):
         context_limit: the most tokens a prompt and its reply may have, everything counted (a mode that sends the whole
             transcript has the model's window instead); `"+N"` is N beyond the system text and tool schemas.
         reply_tokens: tokens of it reserved for the reply.
+        fold: `auto` folds older turns when the prices say that it pays, N after every N turns; neither later than the
+            ceiling demands. Modes without a digest never fold.
+        note: gives the model the tool `note`, once something was folded or previewed, by which facts, decisions, what
+            is done and to do, open questions and failed attempts stay in the prompt, whatever is folded.
+        brief_tools: shows tools by name, first sentence and types of arguments; the first call of each is answered by
+            its whole description and not run.
+        summarizer: a model as above that adds prose to the digest at each fold; its calls count in every budget.
         budget: limits of each run; 40 steps unless another is given.
         on_budget: `answer` (one reserved last call without tools), `pause`, or `raise`.
         price: the price row that times folds and counts dollars, `c=.10,w=1.25` or a model's name; None takes the
@@ -62,6 +69,10 @@ class Agent(Waiting):
         mode: str | Mode = "stateful",
         context_limit: int | str = 8_000,
         reply_tokens: int = 1_024,
+        fold: int | str = "auto",
+        note: bool = False,
+        summarizer: object = None,
+        brief_tools: bool = False,
         budget: Budget | None = None,
         on_budget: OnBudget = "answer",
         price: str | None = None,
@@ -74,7 +85,8 @@ class Agent(Waiting):
         super().__init__(self._stores.aclose)
         shape: dict[str, Any] = {
             "instructions": instructions, "mode": mode, "context_limit": context_limit, "reply_tokens": reply_tokens,
-            "budget": budget, "on_budget": on_budget, "price": price,
+            "budget": budget, "on_budget": on_budget, "price": price, "fold": fold, "note": note,
+            "summarizer": summarizer, "brief_tools": brief_tools,
         }  # fmt: skip
         given = tuple(tools)
         if expire is not None and not expire > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -86,25 +86,30 @@ DEFAULT = Budget(steps=40)
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a run has spent so far: usage, steps, calls of each tool, seconds."""
+    """What a run has spent so far: usage, steps, calls of each tool, seconds; `summaries` is a part of the usage."""
 
     usage: Usage = Usage()
     steps: int = 0
     per_tool: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    summaries: Usage = Usage()
 
     def replied(self, usage: Usage, seconds: float) -> Spent:
         """After a reply."""
-        return Spent(self.usage + usage, self.steps + 1, self.per_tool, self.seconds + seconds)
+        return replace(self, usage=self.usage + usage, steps=self.steps + 1, seconds=self.seconds + seconds)
 
     def charged(self, usage: Usage, seconds: float = 0.0) -> Spent:
         """After spending without a reply."""
-        return Spent(self.usage + usage, self.steps, self.per_tool, self.seconds + seconds)
+        return replace(self, usage=self.usage + usage, seconds=self.seconds + seconds)
+
+    def summarised(self, usage: Usage, seconds: float) -> Spent:
+        """After a call of the summariser."""
+        return replace(self.charged(usage, seconds), summaries=self.summaries + usage)
 
     def called(self, name: str, usd: float) -> Spent:
         """After a tool call was admitted."""
         counts = {**self.per_tool, name: self.per_tool.get(name, 0) + 1}
-        return Spent(self.usage + Usage(tool_calls=1, usd=usd), self.steps, counts, self.seconds)
+        return replace(self, usage=self.usage + Usage(tool_calls=1, usd=usd), per_tool=counts)
 
 
 @dataclass(frozen=True, slots=True)

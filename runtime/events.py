@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from satchel.memory.records import Usage
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from satchel.memory.records import Json, Usage
+    from satchel.memory.records import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ class RunState:
 
     `predicted_cached` tokens of the run's input should have come from the provider's cache, by its published rules;
     `billed_cached` did. `token_factor` is how many of the model's tokens one of ours is taken for. `warnings` are
-    sentences.
+    sentences. `summaries` is what a summariser used, a part of the run's usage;
+    `surface_share` the part of the prompts' tokens that were system text and tool schemas, sent again each turn.
     """
 
     position: int
@@ -96,6 +99,8 @@ class RunState:
     billed_cached: int = 0
     token_factor: float = 1.0
     warnings: tuple[str, ...] = ()
+    summaries: Usage = Usage()
+    surface_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

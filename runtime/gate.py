@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from satchel.memory.records import Call, Record, Result, Usage
 from satchel.prompts import render
+from satchel.runtime.brief import SCHEMA, whole
 from satchel.runtime.budget import Budget, Cost, Spent, exhausted, refusal
 from satchel.runtime.prices import most
 
@@ -23,7 +24,7 @@ class Standing:
 
     `estimate` bounds the next prompt, `growth` is the most that a turn has added so far, and `factor` how many tokens
     of the model one of ours is at most. `refused` names the limit that refused a call of the newest reply; `acts` says
-    whether there are tools.
+    whether there are tools, `shown` are those whose whole schema the thread holds.
     """
 
     budget: Budget
@@ -34,6 +35,7 @@ class Standing:
     factor: float
     acts: bool
     refused: str | None = None
+    shown: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +76,29 @@ class Gate:
         """The intents of a reply's calls, each admitted or refused by the budgets, in order, for one commit."""
         spent, reserve = h.spent, self._after(h)
         records: list[Record] = []
-        taken = set[str]()
+        taken, told = set[str](), set[str]()
         for n, call in enumerate(calls):
             tool = self._spec.tools.get(call.name)
             usd = tool.cost_usd if tool else 0.0
             limit = refusal(h.budget, spent, call.name, usd, reserve)
+            if not limit and call.name in self._spec.briefs and call.name not in h.shown:
+                limit = SCHEMA
             effect = tool.effect if tool else "read"  # recall, or a name that no tool has: nothing happens outside
             identity = call.id if call.id and call.id not in taken else f"call-{h.steps}-{n}"
             taken.add(identity)
             records.append(Call(id=identity, name=call.name, args=call.args, effect=effect, refused=limit))
             if limit:
-                records.append(Result(call=identity, text=render("refused", name=call.name, budget=limit), error=True))
+                records.append(self._unrun(identity, call.name, limit, again=call.name in told))
+                told.add(call.name)
             else:
                 spent = spent.called(call.name, usd)
         return records
+
+    def _unrun(self, identity: str, name: str, why: str, *, again: bool) -> Result:
+        """The result of a call that does not run: a budget forbids it, or its tool's whole schema comes first."""
+        if why != SCHEMA:
+            return Result(call=identity, text=render("refused", name=name, budget=why), error=True)
+        return Result(call=identity, text=render("unseen", name=name) if again else whole(self._spec.tools[name]))
 
     def cost(self, size: int) -> Cost:
         """The most that a call with a prompt of `size` tokens of the model can cost."""

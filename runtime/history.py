@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.errors import DamagedEntry
 from satchel.memory.handles import RESULT
-from satchel.memory.records import Call, Charge, Ended, Entry, Fold, Page, Reply, Result, Said, Started
+from satchel.memory.records import Call, Charge, Ended, Entry, Fold, Page, Record, Reply, Result, Said, Started
+from satchel.runtime.brief import SCHEMA
 from satchel.runtime.budget import Budget, Spent
 from satchel.runtime.calibration import Calibration
 from satchel.runtime.context.context import Context, Folded
@@ -44,7 +45,8 @@ class Open:
         reply = Message("assistant", self.reply.text, calls, opaque=self.reply.opaque)
         asked = self.calls.values()
         shown = tuple(Message("tool", self.results[c.id].text, call_id=c.id, name=c.name) for c in asked)
-        caps = tuple(tools[c.name].max_inline_tokens if c.name in tools else None for c in asked)
+        capped = [tools.get(c.name) if c.refused != SCHEMA else None for c in asked]
+        caps = tuple(tool.max_inline_tokens if tool else None for tool in capped)
         return Turn((reply, *shown), (self.seq, *(RESULT + seq for seq in self.calls)), tuple(self.calls), caps)
 
 
@@ -71,9 +73,12 @@ class History:
         self.last_text: str | None = None
         self.task: str | None = None
         self.refused: str | None = None
+        self.shown: tuple[str, ...] = ()
+        """Tools whose whole schema was shown."""
         self.snapshot: Callable[[str], Snapshot] | None = None
         """Makes the snapshot of the last fold that was fed, given its key."""
-        self._folded = False
+        self.folded = False
+        """Whether something was folded since the last reply."""
         self.prompted = False
         """A prompt was made in this process and its reply not yet fed: its folds are already done."""
 
@@ -93,6 +98,7 @@ class History:
         self.growth, self.last_text, self.task = snapshot.growth, snapshot.last_text, snapshot.task
         self.calibration, self.watch = snapshot.calibration, snapshot.watch
         self.context.factor, self.context.cap = self.calibration.factor, snapshot.cap
+        self.shown = snapshot.shown
         self.prompted = True
 
     @property
@@ -100,7 +106,7 @@ class History:
         """Where the run stands, for the gate."""
         return Standing(
             self.budget, self.spent, self.steps, self.context.estimate(), self.growth, self.context.factor,
-            bool(self._tools), self.refused,
+            bool(self._tools), self.refused, frozenset(self.shown),
         )  # fmt: skip
 
     def _mark(self, at: int) -> None:
@@ -110,7 +116,7 @@ class History:
             self.snapshot = partial(
                 Snapshot, at=at, past=kept, spent=self.spent, budget=self.budget.record(), run=self.run,
                 steps=self.steps, folds=self.folds, growth=self.growth, last_text=self.last_text, task=self.task,
-                calibration=self.calibration, watch=self.watch, cap=self.context.cap,
+                calibration=self.calibration, watch=self.watch, cap=self.context.cap, shown=self.shown,
             )  # fmt: skip
 
     def _started(self, _: int, record: Started) -> None:
@@ -130,7 +136,7 @@ class History:
     def _fold(self, _: int, record: Fold) -> None:
         self._close()
         self.folds += 1
-        self._folded = True
+        self.folded = True
         if not self.prompted:
             self.context.refold(Folded(record.room, record.deep, None, record.certificate), record.page or 0)
 
@@ -139,9 +145,9 @@ class History:
         if not self.prompted:
             self.context.resent()
         self.prompted = False
-        if self._folded:
+        if self.folded:
             self._mark(seq)
-        self._folded = False
+        self.folded = False
         self.steps += 1
         self.failed, self.capped = 0, False
         self.calibration = self.calibration.replied(record)
@@ -158,6 +164,8 @@ class History:
         self.open.calls[seq] = record
         if record.refused:
             self.refused = record.refused
+            if record.refused == SCHEMA and record.name not in self.shown:
+                self.shown += (record.name,)
         else:
             tool = self._tools.get(record.name)
             self.spent = self.spent.called(record.name, tool.cost_usd if tool else 0.0)
@@ -167,7 +175,11 @@ class History:
             self.open.results[record.call] = record
 
     def _charge(self, _: int, record: Charge) -> None:
-        self.spent = self.spent.charged(record.usage, record.seconds)
+        if record.prose is None:
+            self.spent = self.spent.charged(record.usage, record.seconds)
+        else:
+            self.spent = self.spent.summarised(record.usage, record.seconds)
+            self.context.past.tell(record.prose)
         if record.again:
             self.failed += 1
             if record.cap is not None:
@@ -199,6 +211,17 @@ class History:
         Charge: _charge,
         Ended: _ended,
     }
+
+
+def recorded(folds: Sequence[Folded], at: int) -> list[Record]:
+    """Folds as records of the log that stand at `at` and behind, each after its page."""
+    records: list[Record] = []
+    for done in folds:
+        page = at + len(records) if done.page is not None else None
+        if done.page is not None:
+            records.append(Page(text=done.page))
+        records.append(Fold(room=done.room, deep=done.deep, certificate=done.certificate, page=page))
+    return records
 
 
 def _predicted(reply: Reply) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -120,6 +120,12 @@ def bill(usage: Usage, price: Price | None) -> float | None:
         usage.fresh * price.input + usage.cache_read * price.cache_read + usage.cache_write * price.cache_write
     ) * _long(price, usage.input, price.long_input)
     return (tokens + _output(price, usage.input, usage.output + usage.reasoning)) / MILLION
+
+
+def priced(usage: Usage, price: Price | None) -> Usage:
+    """The usage of one model call with what it cost, in US dollars."""
+    usd = bill(usage, price) if price and price.unit == "usd" else None
+    return replace(usage, model_calls=1, tool_calls=0, usd=usd)
 
 
 def bill_prompt(cached: int, rest: int, price: Price | None, *, output: int = 0) -> float | None:

@@ -23,7 +23,8 @@ async def recalled(log: Log, call: Call) -> Result:
     given = recall.arguments(call.args)
     ref, query, regex = given.pop("ref"), given["query"], given["regex"]
     if not ref and (query or regex):
-        stored = _stored(await read_log(log.store, log.thread), log.salt)
+        held = log.entries if log.start == 1 else await read_log(log.store, log.thread)
+        stored = _stored(held, log.salt)
         found = await in_thread(lambda: recall.search(stored, query=query, regex=regex))
         return Result(call=call.id, text=found)
     try:

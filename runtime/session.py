@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from satchel.memory.errors import ModelError, StoreUnreachable, StoreUnsafe
-from satchel.memory.records import Call, Charge, Ended, Fold, Page, Record, Reply, Result, Said, Started, Usage
+from satchel.memory.records import Call, Charge, Ended, Record, Reply, Result, Said, Started, Usage
 from satchel.prompts import render
 from satchel.runtime.attempts import after, used_up
 from satchel.runtime.budget import Budget, left
@@ -27,10 +27,11 @@ from satchel.runtime.events import (
     ToolStarted,
 )
 from satchel.runtime.gate import Gate, Verdict
-from satchel.runtime.history import History
-from satchel.runtime.outcome import result
-from satchel.runtime.prices import bill
+from satchel.runtime.history import History, recorded
+from satchel.runtime.outcome import Sizes, result
+from satchel.runtime.prices import priced
 from satchel.runtime.snapshot import Snapshots
+from satchel.runtime.summariser import Summariser
 
 if TYPE_CHECKING:
     from satchel.memory.store import Store, ThreadId
@@ -53,9 +54,9 @@ class Session:
         self.history.feed(self.log.entries)
         self._snapshots = snapshots
         self._gate = Gate(spec)
+        self._summariser = Summariser(spec, self._gate)
         self._since = time.monotonic()
-        self._prompt_tokens = 0
-        self._peak = 0
+        self._sizes = Sizes()
 
     @classmethod
     async def open(cls, spec: Spec, store: Store, thread: ThreadId, *, salt: bytes | None, emit: Emit) -> Session:
@@ -120,7 +121,7 @@ class Session:
 
     def result(self) -> RunResult:
         """How the run ended, or where it stands."""
-        return result(self.history, self.log.thread.name, self.log.length, self._prompt_tokens, self._peak)
+        return result(self.history, self.log.thread.name, self.log.length, self._sizes)
 
     async def _end(self, outcome: str, text: str | None, detail: str = "") -> None:
         await self._commit(f"e{self.log.length}", [Ended(outcome=outcome, text=text, detail=detail)])
@@ -133,6 +134,8 @@ class Session:
     async def model(self) -> None:
         """One model call: gate, prompt, call, and one commit of fold, reply, intents and refusals."""
         verdict = self._gate.model(self.history.standing, seconds=self._elapsed())
+        if await self._sum_up(verdict):
+            verdict = self._gate.model(self.history.standing, seconds=self._elapsed())
         stop, text = verdict.stop, self.history.last_text
         if stop and self.spec.on_budget == "pause":
             return await self._end("paused", None, used_up(stop))
@@ -149,13 +152,23 @@ class Session:
         state = render("final_answer") if final else left(h.budget, h.spent)
         prompt = h.context.prompt(state=state, page_seq=self.log.length, ceiling=verdict.ceiling, final=final)
         h.prompted = True
-        self._prompt_tokens, self._peak = prompt.size, max(self._peak, prompt.size)
+        self._sizes = self._sizes.sent(prompt)
         return prompt
+
+    async def _sum_up(self, verdict: Verdict) -> bool:
+        """Commit the folds that are due and what a summariser says of them, ahead of the prompt; False if none is."""
+        at, elapsed = self.log.length, self._elapsed()
+        if records := await self._summariser.records(self.history, at, verdict, elapsed=elapsed):
+            self._since = time.monotonic()
+            self.history.prompted = True  # these folds are done
+            await self._commit(f"f{at}", records)
+            self.history.prompted = False
+        return bool(records)
 
     async def _ask(self, prompt: Prompt, stop: str | None) -> None:
         h, step = self.history, self.history.steps
-        self.emit(PromptSent(h.spent.steps, prompt.size, bool(prompt.folds)))
-        tools = () if stop else prompt.tools
+        folded, tools = h.folded or bool(prompt.folds), () if stop else prompt.tools
+        self.emit(PromptSent(h.spent.steps, prompt.size, folded))
         clock = asyncio.timeout(self._time_left())
         try:
             async with clock:
@@ -165,7 +178,7 @@ class Session:
             return
         if stop and answer.calls:  # the reserved answer has no tools: what asks for one is no part of the thread
             answer = replace(answer, calls=(), opaque=None)
-        records = [*self._folds(prompt), self._reply(answer, prompt, step)]
+        records = [*recorded(prompt.folds, self.log.length), self._reply(answer, prompt, step)]
         self._since = time.monotonic()
         ended = stop or ("done" if not answer.calls else None)
         if ended:
@@ -175,7 +188,7 @@ class Session:
             records += self._gate.calls(h.standing, answer.calls)
         alarmed = h.watch.alarm
         await self._commit(f"m{step}", records)
-        if prompt.folds:
+        if folded:
             await self._snapshots.keep(h)
         self.emit(ReplyReceived(h.spent.steps - 1, answer.text, len(answer.calls), h.spent.usage))
         if h.watch.alarm != alarmed:
@@ -185,7 +198,7 @@ class Session:
         """Charge a call that gave no reply; then try again, or end."""
         h, left = self.history, self._time_left()
         then = after(error, size=prompt.size, failed=h.failed, capped=h.capped, late=late)
-        usage = self._billed(Usage(fresh=prompt.size if then.billed else 0))
+        usage = priced(Usage(fresh=prompt.size if then.billed else 0), self.spec.price)
         again = then.outcome is None
         charge = Charge(why=then.detail, usage=usage, seconds=self._elapsed(), again=again, cap=then.cap)
         self._since = time.monotonic()
@@ -193,7 +206,7 @@ class Session:
             end = Ended(outcome=then.outcome, text=h.last_text if late else None, detail=then.detail)
             await self._commit(f"e{self.log.length}", [charge, end])
             return
-        await self._commit(f"x{self.log.length}", [*self._folds(prompt), charge])
+        await self._commit(f"x{self.log.length}", [*recorded(prompt.folds, self.log.length), charge])
         self.emit(CallFailed(h.spent.steps, then.detail, then.wait))
         await asyncio.sleep(then.wait if left is None else min(then.wait, left))
 
@@ -205,26 +218,12 @@ class Session:
         limit = self.history.budget.seconds
         return None if limit is None else max(0.0, limit - self.history.spent.seconds - self._elapsed())
 
-    def _folds(self, prompt: Prompt) -> list[Record]:
-        records: list[Record] = []
-        for done in prompt.folds:
-            page = self.log.length + len(records) if done.page is not None else None
-            if done.page is not None:
-                records.append(Page(text=done.page))
-            records.append(Fold(room=done.room, deep=done.deep, certificate=done.certificate, page=page))
-        return records
-
     def _reply(self, answer: Answer, prompt: Prompt, step: int) -> Reply:
-        usage = self._billed(answer.usage or Usage(fresh=prompt.size))
+        usage = priced(answer.usage or Usage(fresh=prompt.size), self.spec.price)
         return Reply(
             step=step, text=answer.text, model=self.spec.model.name, usage=usage, opaque=answer.opaque,
             seconds=self._elapsed(), counted=prompt.size, predicted=answer.predicted,
         )  # fmt: skip
-
-    def _billed(self, used: Usage) -> Usage:
-        """The usage of one model call with its price."""
-        usd = bill(used, self.spec.price) if self.spec.price and self.spec.price.unit == "usd" else None
-        return replace(used, model_calls=1, tool_calls=0, usd=usd)
 
     # ------------------------------------------------------------------ one tool call
 

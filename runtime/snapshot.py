@@ -58,6 +58,7 @@ class Snapshot:
     calibration: Calibration
     watch: Watch
     cap: int | None
+    shown: tuple[str, ...] = ()
 
 
 class Snapshots:
@@ -110,7 +111,7 @@ def key(spec: Spec, salt: bytes) -> str:
     tools = [[tool.schema, tool.max_inline_tokens] for tool in spec.tools.values()]
     parts = [
         ENGINE, salt.hex(), spec.mode.name, spec.model.name, spec.model.exact, spec.ceiling, spec.reply_tokens,
-        spec.rates.c, spec.rates.w, tools,
+        spec.rates.c, spec.rates.w, spec.notes, spec.summariser is not None, sorted(spec.briefs), tools,
         [message.content for message in spec.system],
     ]  # fmt: skip
     return blake2s(tokens.compact(parts).encode(errors="surrogatepass"), digest_size=16).hexdigest()

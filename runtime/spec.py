@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
 
 from satchel.memory.errors import ConfigError
 from satchel.memory.handles import ref
 from satchel.prompts import render
+from satchel.runtime.brief import briefs
 from satchel.runtime.budget import DEFAULT, SAFETY, Budget
 from satchel.runtime.context.context import Context, fixed
 from satchel.runtime.context.controller import Controller, Rates
@@ -18,6 +19,8 @@ from satchel.runtime.context.message import Message
 from satchel.runtime.context.past import Terms
 from satchel.runtime.mode import Mode
 from satchel.runtime.mode import mode as mode_named
+from satchel.runtime.models import resolve
+from satchel.runtime.note import NOTE
 from satchel.runtime.prices import Price, row
 from satchel.runtime.prices_known import look_up
 from satchel.runtime.tools import Tool, as_tools
@@ -28,10 +31,16 @@ if TYPE_CHECKING:
 
 OnBudget = Literal["answer", "pause", "raise"]
 
+AUTO = "auto"
+"""Folds are timed by the prices."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """Model, tools, system messages, mode, limits and prices of an agent. Units as in `Agent`."""
+    """Model, tools, system messages, mode, limits and prices of an agent. Units as in `Agent`.
+
+    `briefs` are the schemas by which tools are shown whose own come with their first use.
+    """
 
     model: Model
     tools: Mapping[str, Tool]
@@ -43,11 +52,16 @@ class Spec:
     on_budget: OnBudget
     price: Price | None
     rates: Rates
+    fold: int | None = None
+    notes: bool = False
+    briefs: Mapping[str, Json] = field(default_factory=dict)
+    summariser: Model | None = None
+    summariser_price: Price | None = None
 
     @property
     def schemas(self) -> tuple[Json, ...]:
-        """Tool schemas in a steady order."""
-        return tuple(tool.schema for tool in self.tools.values())
+        """Tool schemas in a steady order, without those that come with the first handle."""
+        return tuple(self.briefs.get(tool.name, tool.schema) for tool in self.tools.values() if tool is not NOTE)
 
     @property
     def ceiling(self) -> int:
@@ -59,6 +73,8 @@ class Spec:
         return context(
             self.mode, salt, system=self.system, tools=self.schemas, ceiling=self.ceiling,
             reply_tokens=self.reply_tokens, rates=self.rates, factor=1.0 if self.model.exact else SAFETY,
+            every=self.fold, own=(NOTE.schema,) if self.notes else (),
+            prose=self.summariser is not None,
         )  # fmt: skip
 
 
@@ -72,6 +88,10 @@ def make(
     reply_tokens: int,
     budget: Budget | None,
     on_budget: OnBudget,
+    fold: int | str = AUTO,
+    note: bool = False,
+    summarizer: object = None,
+    brief_tools: bool = False,
     price: str | None = None,
 ) -> Spec:
     """A spec of checked values. Raises `ConfigError` for what is wrong, and `PromptTooLarge` for what can never fit."""
@@ -83,19 +103,29 @@ def make(
     found = row(price) if price else look_up(model.name)
     rates = folds_by(found, model.name, limits)
     system = (Message("system", "\n\n".join(filter(None, [instructions.strip(), render("progress")]))),)
-    known = {tool.name: tool for tool in as_tools(tools)}
-    surface = fixed(system, [tool.schema for tool in known.values()]) * (1.0 if model.exact else SAFETY)
+    other = None if summarizer is None else resolve(summarizer)
+    other_price = look_up(other.name) if other else None
+    if other:
+        folds_by(other_price, other.name, limits)  # refuses a dollar budget without a price
+    known = {tool.name: tool for tool in as_tools((*tools, NOTE) if note else tools)}
+    short = briefs(tool for tool in known.values() if tool is not NOTE) if brief_tools else {}
+    surface = fixed(system, [short.get(name, tool.schema) for name, tool in known.items()])
     spec = Spec(
         model=model,
         tools=known,
         system=system,
         mode=mode_named(mode),
-        context_limit=limit(context_limit, int(surface)),
+        context_limit=limit(context_limit, int(surface * (1.0 if model.exact else SAFETY))),
         reply_tokens=reply_tokens,
         budget=limits,
         on_budget=on_budget,
         price=found,
         rates=rates,
+        fold=interval(fold),
+        notes=note,
+        briefs=short,
+        summariser=other,
+        summariser_price=other_price,
     )
     spec.context(b"")  # refuses by name what can never fit
     return spec
@@ -115,6 +145,15 @@ def limit(text: int | str, surface: int) -> int:
     return int(text) + (surface if str(text).startswith("+") else 0)
 
 
+def interval(text: int | str) -> int | None:
+    """After how many turns to fold, None if the prices decide: `auto`, or a number from 1 on. Raises `ConfigError`."""
+    if text == AUTO:
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,5}", str(text)):
+        raise ConfigError(f"fold={text!r} is neither {AUTO!r} nor a number of turns from 1 on")
+    return int(text)
+
+
 def context(
     mode: Mode,
     salt: bytes,
@@ -125,11 +164,23 @@ def context(
     reply_tokens: int,
     rates: Rates,
     factor: float = 1.0,
+    every: int | None = None,
+    own: tuple[Json, ...] = (),
+    prose: bool = False,
 ) -> Context:
-    """The context of a thread with this salt; replay and agent make it here alike. `factor`: see `Context`."""
+    """The context of a thread with this salt; replay and agent make it here alike. See `Context` and `Terms`."""
     handle = cache(lambda seq: ref(salt, seq))
     tag = handle(0)[-5:]
-    terms = Terms(handle=handle, tag=tag, fixed=fixed(system, tools), controller=Controller(rates))
-    return Context(
-        mode.past(terms), system=system, tools=tools, ceiling=ceiling, reply_tokens=reply_tokens, tag=tag, factor=factor
+    terms = Terms(
+        handle=handle,
+        tag=tag,
+        fixed=fixed(system, tools),
+        controller=Controller(rates),
+        every=every,
+        notes=bool(own),
+        prose=prose,
     )
+    return Context(
+        mode.past(terms), system=system, tools=tools, ceiling=ceiling, reply_tokens=reply_tokens, tag=tag,
+        factor=factor, own=own,
+    )  # fmt: skip

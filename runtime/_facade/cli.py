@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from satchel import measuring, threads
-from satchel.options import AgentAt, Limit, Limits, Model, ModeName, Prices, Profile
+from satchel.options import AgentAt, FoldEvery, Limit, Limits, Model, ModeName, Prices, Profile
 from satchel.threads import AsJson, StoreAt
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def run(
     thread: Annotated[str | None, typer.Option(help="The thread to run on; a new one if not given.")] = None,
     budget: Limits = None,
     context_limit: Limit = None,
+    fold: FoldEvery = None,
     store: StoreAt = None,
     profile: Profile = None,
     as_json: AsJson = False,
@@ -43,7 +44,9 @@ def run(
     """Give an agent a task and drive it to an outcome."""
     from satchel import console, driving
 
-    made = driving.agent(agent, model=model, mode=mode, budget=budget, context_limit=context_limit, store=store)
+    made = driving.agent(
+        agent, model=model, mode=mode, budget=budget, context_limit=context_limit, fold=fold, store=store
+    )
     with console.profiled(profile):
         code = _wait(driving.follow(made, made.astream(task, thread=thread), as_json=as_json))
     raise typer.Exit(code)
@@ -57,6 +60,7 @@ def resume(
     mode: ModeName = None,
     add_budget: Annotated[str | None, typer.Option(metavar="NAME=N,...", help="Raise the run's limits.")] = None,
     context_limit: Limit = None,
+    fold: FoldEvery = None,
     store: StoreAt = None,
     as_json: AsJson = False,
 ) -> None:
@@ -64,7 +68,7 @@ def resume(
     from satchel import driving
     from satchel.runtime.budget import Budget
 
-    made = driving.agent(agent, model=model, mode=mode, context_limit=context_limit, store=store)
+    made = driving.agent(agent, model=model, mode=mode, context_limit=context_limit, fold=fold, store=store)
     events = made.astream_resume(thread, add_budget=Budget.parse(add_budget) if add_budget else None)
     raise typer.Exit(_wait(driving.follow(made, events, as_json=as_json)))
 
@@ -79,6 +83,7 @@ def replay(
     mode: Annotated[str, typer.Option("--mode")] = "stateful",
     vault: Annotated[Path | None, typer.Option(metavar="OUT", help="Where the texts behind the handles go.")] = None,
     prices: Annotated[str, typer.Option(metavar="ROW", help="The price row that folds are timed by.")] = "c=.10,w=1.25",
+    fold: FoldEvery = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the context engine over recorded trajectories and write what would have been sent."""
@@ -87,13 +92,16 @@ def replay(
     from satchel.runtime.context.controller import Rates
     from satchel.runtime.mode import mode as mode_named
     from satchel.runtime.prices import row
+    from satchel.runtime.spec import AUTO, interval
 
-    settings = Replay(mode_named(mode), context_limit, Rates(*row(prices).rates))
+    settings = Replay(mode_named(mode), context_limit, Rates(*row(prices).rates), interval(fold or AUTO))
     total = replay_files(settings, traces, prompts, vault)
     if as_json:
         console.document(total)
     else:
-        console.say("{trajectories} trajectories, {calls} prompts, {tokens:,} tokens in, {folds} folds".format(**total))
+        share = f"{total['surface'] / max(1, total['tokens']):.0%} of them system text and tool schemas"
+        said = "{trajectories} trajectories, {calls} prompts, {tokens:,} tokens in, {share}, {folds} folds"
+        console.say(said.format(**total, share=share))
 
 
 @app.command("analyze")

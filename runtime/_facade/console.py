@@ -69,10 +69,11 @@ def result(ended: RunResult, *, as_json: bool) -> int:
     elif ended.output is not None:
         out(ended.output)
     usd = "unknown" if ended.usage.usd is None else f"${ended.usage.usd:.4f}"
-    used = ended.usage
+    used, share = ended.usage, f"{ended.state.surface_share:.0%} of them system text and tools"
     say(
         f"{ended.outcome}: thread {ended.thread}, {used.model_calls} model calls, {used.tool_calls} tool calls, "
-        f"{used.input:,} tokens in, {used.output:,} out, cost {usd}" + (f"; {ended.detail}" if ended.detail else "")
+        f"{used.input:,} tokens in ({share}), {used.output:,} out, cost {usd}"
+        + (f"; {ended.detail}" if ended.detail else "")
     )
     if ended.outcome == "done":
         return OK

@@ -15,6 +15,10 @@ Limit = Annotated[
     str | None,
     typer.Option("--context-limit", metavar="N|+N", help="Tokens, everything counted; +N: beyond the fixed surface."),
 ]
+FoldEvery = Annotated[
+    str | None,
+    typer.Option("--fold", metavar="auto|N", help="Fold when the prices say it pays, or after every N turns."),
+]
 Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds of each case: 40, or 3 of the golden set.")]
 Prices = Annotated[
     str | None,

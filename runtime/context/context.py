@@ -41,19 +41,24 @@ class Folded:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is sent for one model call, its size in tokens, and the folds it took to get there."""
+    """What is sent for one model call, its size in tokens, and the folds it took to get there.
+
+    `surface` are the tokens of it that are system text and tool schemas.
+    """
 
     messages: tuple[Message, ...]
     tools: tuple[Json, ...]
     size: int
     folds: tuple[Folded, ...] = ()
+    surface: int = 0
 
 
 class Context:
     """The context of one thread under a ceiling of tokens, everything counted, `reply_tokens` of it for the reply.
 
     The ceiling is in tokens of the model. `factor` is how many of those one of ours is at most, and `cap` the most
-    tokens of ours that a prompt may have beside that; both change with what the provider reports.
+    tokens of ours that a prompt may have beside that; both change with what the provider reports. `own` are built-in
+    tools that come with `recall`, once something is behind a handle.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class Context:
         reply_tokens: int,
         tag: str,
         factor: float = 1.0,
+        own: Sequence[Json] = (),
     ) -> None:
         self.past = past
         self.ceiling = ceiling
@@ -75,8 +81,8 @@ class Context:
         self._tag = tag
         self._system = tuple(system)
         self._tools = tuple(tools)
-        self._with_recall = (*self._tools, recall.schema())
-        self._plain, self._fixed = fixed(self._system, self._tools), fixed(self._system, self._with_recall)
+        self._with_own = (*self._tools, recall.schema(), *own)
+        self._plain, self._fixed = fixed(self._system, self._tools), fixed(self._system, self._with_own)
         if self.room(ceiling) < MINIMUM:
             enough = int((self._fixed + 4 * MINIMUM) * factor) + reply_tokens
             raise PromptTooLarge(
@@ -109,17 +115,24 @@ class Context:
         (`final`). `page_seq` numbers the first page of old handles, should one be made; a page and its fold take a
         number each. Raises `Overflow` if nothing brings it under the ceiling.
         """
-        room = self.room(min(ceiling or self.ceiling, self.ceiling))
-        folds: list[Folded] = []
+        folds = self.fold(page_seq=page_seq, ceiling=ceiling)
+        if self.past.size() > (room := self._room(ceiling)):
+            raise Overflow(f"{self.past.size()} tokens of messages, room for {room}")
+        self.past.sent()
+        return self._assemble(state if final or self.past.digest.turns else "", tuple(folds))
+
+    def fold(self, *, page_seq: int = 0, ceiling: int | None = None) -> list[Folded]:
+        """Fold if it pays or if it must. Just after, a prompt of the same ceiling folds nothing."""
+        room, folds = self._room(ceiling), list[Folded]()
         if self.past.due():
             self._fold(folds, room, page_seq)
         for deep in (False, True):
             if self.past.size() > room:
                 self._fold(folds, room, page_seq + numbers(folds), deep=deep)
-        if self.past.size() > room:
-            raise Overflow(f"{self.past.size()} tokens of messages, room for {room}")
-        self.past.sent()
-        return self._assemble(state if final or self.past.digest.turns else "", tuple(folds))
+        return folds
+
+    def _room(self, ceiling: int | None) -> int:
+        return self.room(min(ceiling or self.ceiling, self.ceiling))
 
     def refold(self, done: Folded, page_seq: int) -> None:
         """Do a recorded fold again."""
@@ -137,14 +150,14 @@ class Context:
     def _assemble(self, state: str, folds: tuple[Folded, ...]) -> Prompt:
         messages = (*self._system, *self.past.messages())
         asks = self.past.handles
-        tools, size = (self._with_recall, self._fixed) if asks else (self._tools, self._plain)
-        size += self.past.size()
+        tools, surface = (self._with_own, self._fixed) if asks else (self._tools, self._plain)
+        size = surface + self.past.size()
         if state:
             tail = f"\n\n{render('state', tag=self._tag, state=state)}"
             last = replace(messages[-1], content=messages[-1].content + tail, volatile=len(tail))
             messages = (*messages[:-1], last)
             size += tokens.count(tail)
-        return Prompt(messages, tools, size, folds)
+        return Prompt(messages, tools, size, folds, surface)
 
 
 MINIMUM = 256

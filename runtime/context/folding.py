@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from satchel.memory.handles import HANDLE
 from satchel.runtime.context import tokens
+from satchel.runtime.context.beside import Beside
 from satchel.runtime.context.block import FRAME, Lookup
 from satchel.runtime.context.controller import Outlook
 from satchel.runtime.context.digest import USER, Digest, append, fold
@@ -14,6 +16,7 @@ from satchel.runtime.context.epoch import Taken, newest
 from satchel.runtime.context.ingest import SHARE, arrive, slimmed
 from satchel.runtime.context.item import Item, items
 from satchel.runtime.context.message import Message
+from satchel.runtime.context.notes import accepted
 from satchel.runtime.context.symbols import Lexicon, Sighting, names, words
 from satchel.runtime.context.turn import Turn
 
@@ -42,6 +45,7 @@ class Kept:
     turns: int
     overpaid: float
     handles: bool
+    beside: Beside = field(default_factory=Beside)
 
 
 MOST, ANEW = 0.74, 0.64
@@ -68,6 +72,7 @@ class Fold:
         self._task: Turn | None = None
         self._epoch: list[Taken] = []
         self._lexicon = Lexicon()
+        self._beside = Beside()
         self._messages: list[Message] = []
         self._size = 0
         self._turns = 0
@@ -88,6 +93,9 @@ class Fold:
             return
         self._turns += not turn.is_user
         made = tuple(items(shown, turn, self._turns))
+        if self.terms.notes and (own := {seq for seq, _ in accepted(turn)}):
+            self._beside = self._beside.after(turn)
+            made = tuple(item.alone() if item.parts[0] in own else item for item in made)
         self._lexicon.note(self._turns, _shown(turn), _used(turn))
         self._epoch.append(Taken.of(shown, made))
         if turn.is_user and self.digest.turns and self._messages[-1].role == "user":
@@ -132,8 +140,11 @@ class Fold:
         return bool(self.digest.items) and self.digest.size + block <= int(MOST * room)
 
     def due(self) -> bool:
-        """Whether the controller wants a fold."""
-        return newest(self._epoch) > 0 and self.controller.due(self._outlook())
+        """Whether the controller wants a fold, or so many turns can be dropped that one was asked for."""
+        cut = newest(self._epoch)
+        if self.terms.every is not None:
+            return sum(not taken.turn.is_user for taken in self._epoch[:cut]) >= self.terms.every
+        return cut > 0 and self.controller.due(self._outlook())
 
     def sent(self) -> None:
         """Tell the controller what the prompt carried."""
@@ -148,36 +159,45 @@ class Fold:
         new = [item for taken in old for item in taken.items]
         turns = self._turns - sum(not taken.turn.is_user for taken in kept)
         task = self._task.size if self._task else 0
-        free = room - task - sum(taken.size for taken in kept) - ROLE
+        was, terms = self._beside, self.terms
+        beside = was.folded(terms.tag, room, prose=terms.prose) if new or deep else was.again(terms.tag, room)
         visible = {name for taken in kept for name in _shown(taken.turn)}
         by = Lookup(
             self.terms.tag,
             self.terms.handle,
             lambda name: self._lexicon.weight(name, self._turns) * (VISIBLE if name in visible else 1.0),
         )
-        if not deep and self._appends(block := _block(old), min(room, int((free - room // 8) / MOST))):
-            digest = append(self.digest, new, turns=turns, limit=block, by=by)
-            if digest:
-                self._settle(digest, kept)
-                return True
-        for limit in self._limits([*self.digest.items, *new], room, free, deep=deep):
-            digest = fold(self.digest, new, turns=turns, limit=limit, page_seq=page_seq, by=by)
-            if digest:
-                self._settle(digest, kept)
-                return True
+        for shown in (beside, beside.hidden()) if deep and beside.size else (beside,):
+            free = room - task - sum(taken.size for taken in kept) - ROLE - shown.size
+            if not deep and self._appends(block := _block(old), min(room, int((free - room // 8) / MOST))):
+                digest = append(self.digest, new, turns=turns, limit=block, by=by)
+                if digest:
+                    self._settle(digest, kept, shown)
+                    return True
+            for limit in self._limits([*self.digest.items, *new], room, free, deep=deep):
+                digest = fold(self.digest, new, turns=turns, limit=limit, page_seq=page_seq, by=by)
+                if digest:
+                    self._settle(digest, kept, shown)
+                    return True
         return False
+
+    def tell(self, prose: str) -> None:
+        """Show a summariser's words until the next fold."""
+        known = set(HANDLE.findall(self.digest.text))
+        self._settle(self.digest, self._epoch, self._beside.told(prose, self.terms.tag, known))
 
     def kept(self) -> Kept:
         """Its state just after a fold."""
         over = self.controller.overpaid
         epoch = tuple((taken.turn, taken.items) for taken in self._epoch)
-        return Kept(self.digest, self._task, epoch, self._lexicon.state(), self._turns, over, self.handles)
+        state = self._lexicon.state()
+        return Kept(self.digest, self._task, epoch, state, self._turns, over, self.handles, self._beside)
 
     def restore(self, kept: Kept) -> None:
         """Be as the past was that gave `kept`."""
         self._task, self._turns, self.handles = kept.task, kept.turns, kept.handles
         self._lexicon.restore(kept.lexicon)
-        self._settle(kept.digest, [Taken.of(*one) for one in kept.epoch])
+        self._settle(kept.digest, [Taken.of(*one) for one in kept.epoch], kept.beside)
         self.controller = replace(self.controller, overpaid=kept.overpaid)
 
     def _limits(self, every: Sequence[Item], room: int, free: int, *, deep: bool) -> Sequence[int]:
@@ -191,16 +211,16 @@ class Fold:
         limit = max(min(int(room * ANEW), most - room // 8), min(int(dense * SLACK), most))
         return [n for n in ((limit, free) if deep else (limit,)) if n > 0]
 
-    def _settle(self, digest: Digest, kept: list[Taken]) -> None:
-        self.digest, self._epoch = digest, kept
-        self.handles |= digest.handles
+    def _settle(self, digest: Digest, kept: list[Taken], beside: Beside) -> None:
+        self.digest, self._epoch, self._beside = digest, kept, beside
+        self.handles |= digest.handles or self.terms.notes
         self.controller = self.controller.folded()
         self._lexicon.forget(
             {n.text for item in digest.items for n in item.names}.union(*(_shown(t.turn) for t in kept))
         )
         task = self._task.messages[0].content + "\n\n" if self._task else ""
-        head = Message("user", task + digest.text)
-        tokens.counted(head, tokens.count(task) + digest.size + ROLE)  # the digest was counted when it was made
+        head = Message("user", "\n".join(filter(None, (task + digest.text, beside.text))))
+        tokens.counted(head, tokens.count(task) + digest.size + beside.size + ROLE)  # the digest is not counted again
         after = [m for taken in kept for m in taken.turn.messages]
         while after and after[0].role == "user":
             head = _joined(head, after.pop(0))

@@ -100,6 +100,10 @@ class Item:
         """The item without the forms richer than this one."""
         return self if form is self.forms[0] else replace(self, forms=self.forms[self.forms.index(form) :])
 
+    def alone(self) -> Item:
+        """The item by its smallest form, whatever room there is: what it says stands elsewhere."""
+        return Item(self.turn, self.parts, (self.bare,))
+
     def only(self, names: set[str]) -> Item:
         """The item with these of its names; "" stands for its first sentence."""
         if not self.names and not self.lead:

@@ -23,12 +23,19 @@ Handle = Callable[[int], str]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a thread's context is bound to: handles, the runtime's tag, tokens of the fixed surface, the fold prices."""
+    """What a thread's context is bound to: handles, the runtime's tag, tokens of the fixed surface, the fold prices.
+
+    `every` is after how many turns to fold, whatever the prices say; None leaves it to them. `notes` says that calls of
+    `note` are the model's own, `prose` that a summariser's words are to come after folds.
+    """
 
     handle: Handle
     tag: str
     fixed: int
     controller: Controller = field(default_factory=Controller)
+    every: int | None = None
+    notes: bool = False
+    prose: bool = False
 
 
 class Past(Protocol):
@@ -54,6 +61,9 @@ class Past(Protocol):
 
     def sent(self) -> None:
         """A prompt with these messages was sent."""
+
+    def tell(self, prose: str) -> None:
+        """What a summariser said of the fold that was just done, "" if nothing."""
 
     def kept(self) -> Kept | None:
         """Its state just after a fold; None for a strategy that does not fold."""
@@ -96,6 +106,9 @@ class Keep:
 
     def sent(self) -> None:
         """Nothing to remember."""
+
+    def tell(self, prose: str) -> None:
+        """Nothing is folded, so nothing was summed up."""
 
     def kept(self) -> None:
         """Nothing: it is the whole thread."""

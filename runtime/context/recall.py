@@ -91,12 +91,12 @@ def search(
     try:
         part = _matching(rows, query, regex).numbers[:LIMIT]
     except Unanswerable as error:
-        return f"({error})"
+        return _bounded(_only(f"({error})"), limit)
     word = (query or "").lower().partition(" ")[0]
     told = []
     for handle, number, line in (found[n] for n in part):
         told.append(f"{handle} line {number}: {_around(line, max(0, line.lower().find(word)))}")
-    return _bounded(_only("\n".join(told)), limit) if told else f"(no stored text holds {query or regex!r})"
+    return _bounded(_only("\n".join(told) or f"(no stored text holds {query or regex!r})"), limit)
 
 
 def _only(text: str) -> Rows:

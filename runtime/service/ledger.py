@@ -29,15 +29,21 @@ MOST = 20_000
 
 
 def usage(log: Sequence[Entry]) -> dict[str, Any]:
-    """Tokens in disjoint buckets, calls and US dollars (null: the price is unknown) of all runs."""
-    total = Usage()
+    """Tokens in disjoint buckets, calls and US dollars (null: the price is unknown) of all runs.
+
+    `summaries` are those of summarisers, a part of the others.
+    """
+    total = summaries = Usage()
     for entry in log:
         if isinstance(entry.record, (Reply, Charge)):
             total += entry.record.usage
+            if isinstance(entry.record, Charge) and entry.record.prose is not None:
+                summaries += entry.record.usage
         elif isinstance(entry.record, Call) and not entry.record.refused:
             total += Usage(tool_calls=1)
     return {
         **asdict(total),
+        "summaries": asdict(summaries),
         "input_tokens": total.input,
         "cached_tokens": total.cache_read,
         "total_tokens": total.total,

@@ -172,6 +172,7 @@ def test_replay_writes_prompts_and_vault(satchel: Run, tmp_path: Path) -> None:
         (["run", "hi", "--model", "sim:echo", "--budget", "usd=1"], 2, "total_tokens"),
         (["run", "hi", "--model", "sim:echo", "--context-limit", "100"], 2, "raise context_limit to"),
         (["run", "hi", "--model", "sim:echo", "--context-limit", "lots"], 2, "neither a number"),
+        (["run", "hi", "--model", "sim:echo", "--fold", "often"], 2, "nor a number of turns"),
         (["run", "hi", "--model", "sim:echo", "--store", "redis://127.0.0.1:1"], 1, "gives no answer"),
         (["run", "hi", "--model", "sim:echo", "--store", "ftp://x"], 2, "known are"),
         (["run", "hi", "--agent", "agents:nobody"], 2, "nobody"),

@@ -105,6 +105,7 @@ def test_the_total_is_the_sum_by_the_formula(traces: Path, tmp_path: Path) -> No
         "trajectories": 3,
         "calls": len(histories()),
         "tokens": sum(counted(h, TOOLS) for _, _, h in histories()),
+        "surface": sum(counted([m for m in h if m["role"] == "system"], TOOLS) for _, _, h in histories()),
         "folds": 0,
     }
 

@@ -87,6 +87,7 @@ ROOMS = {
     "cryptography": {"satchel.memory.keyring"},
     "pydantic": {
         "satchel.runtime.arguments",
+        "satchel.runtime.note",
         "satchel.runtime.service.chat",
         "satchel.runtime.service.models",
         "satchel.runtime.service.snapshots",

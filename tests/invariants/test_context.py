@@ -114,7 +114,7 @@ def test_no_quoted_line_passes_for_one_of_the_runtime(chat: Chat, room: int, rat
             assert [line for line in page.splitlines() if not re.match(r"turn \d+: |\| ", line)] == []
 
 
-@attack(40)
+@attack(34)
 @given(chat=chats.chats(most=12), room=ROOMS, rates=RATES, mode=st.sampled_from(sorted(MODES)))
 def test_the_same_turns_give_the_same_bytes_and_prompts_only_grow_between_folds(
     chat: Chat, room: int, rates: Rates, mode: str

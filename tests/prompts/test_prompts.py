@@ -18,6 +18,10 @@ VALUES = {
     "cancelled": {"name": "pay"},
     "refused": {"name": "pay", "budget": "tool_calls"},
     "block": {"tag": "k3v9", "turns": "128", "recall": ""},
+    "notes": {"tag": "k3v9"},
+    "prose": {"tag": "k3v9"},
+    "schema": {"name": "pay", "description": "Pay.", "schema": "its schema"},
+    "unseen": {"name": "pay"},
     "summary": {"tag": "k3v9", "turns": "120", "recall": ". recall reads the text behind a res: handle"},
     "state": {"tag": "k3v9", "state": "12 steps, 30 tool calls left"},
 }
@@ -32,16 +36,18 @@ def test_each_text_renders_with_its_values_and_keeps_no_place_open(name: str) ->
 
 
 def test_the_texts_are_those_the_runtime_asks_for() -> None:
-    asked = "block cancelled continue final_answer handles late progress recall refused state summary"
-    assert names() == (*asked.split(), "uncertain", "unsettled")
+    asked = "block cancelled continue final_answer handles late note noted notes progress prose recall refused schema"
+    assert names() == (*asked.split(), "state", "summarise", "summary", "uncertain", "unseen", "unsettled")
 
 
-@pytest.mark.parametrize(("name", "limit"), [("progress", 120), ("summary", 70), ("block", 16), ("state", 30)])
+@pytest.mark.parametrize(
+    ("name", "limit"), [("progress", 120), ("summary", 70), ("block", 16), ("notes", 30), ("prose", 30), ("state", 30)]
+)
 def test_texts_that_are_paid_for_each_turn_are_short(name: str, limit: int) -> None:
     assert tokens.count(render(name, **VALUES.get(name, {}))) <= limit
 
 
-@pytest.mark.parametrize("name", ["summary", "block", "state"])
+@pytest.mark.parametrize("name", ["summary", "block", "notes", "prose", "state"])
 def test_lines_of_the_runtime_are_one_line_in_brackets_with_the_tag(name: str) -> None:
     assert re.fullmatch(r"\[satchel k3v9\b[^\n]*\]", render(name, **VALUES[name]))
 

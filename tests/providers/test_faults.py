@@ -119,8 +119,9 @@ async def test_a_crash_after_a_refusal_leaves_the_prompts_as_they_would_have_bee
     assert [json.dumps(body) for body in cut.requests] == [json.dumps(body) for body in whole.requests]
 
 
-async def test_a_cache_that_gives_nothing_gives_alarm_once(start: Start) -> None:
-    double, agent = start("openai", rooms=20)
+@pytest.mark.parametrize("name", ["openai", "openai-marked", "anthropic", "mistral"])
+async def test_a_cache_that_gives_nothing_gives_alarm_once(start: Start, name: str) -> None:
+    double, agent = start(name, rooms=20)
     double.caching = False
     async with agent() as asked:
         events: list[Event] = [event async for event in asked.astream(errand.TASK)]

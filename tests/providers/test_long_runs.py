@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,20 @@ async def test_sixty_turns_with_folds_are_accepted_whole(start: Start, name: str
         assert result.usage.cache_write < 0.35 * result.usage.input
     assert result.state.billed_cached >= 0.95 * result.state.predicted_cached
     assert result.state.warnings == ()
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic", "gemini", "mistral"])
+async def test_tools_shown_in_brief_are_accepted_and_each_is_described_once(start: Start, name: str) -> None:
+    double, agent = start(name, rooms=6)
+    wordy = [replace(tool, description=f"{tool.description} {'Mind the stairs. ' * 20}") for tool in errand.tools()]
+    async with agent(tools=wordy, brief_tools=True, fold=2, note=True) as asked:
+        result = await asked.arun(errand.TASK, thread="t")
+    assert (result.outcome, result.output) == ("done", errand.answer(6))
+    assert double.refusals == []
+    assert result.state.folds > 1
+    first, second, *_, last = map(json.dumps, double.requests)
+    assert ("Mind the stairs." in first, "Mind the stairs." in second) == (False, True)
+    assert '"note"' in last
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from satchel.memory.errors import StoreUnreachable
 from satchel.memory.log import read_log
 from satchel.memory.memory_store import MemoryStore
 from satchel.memory.records import Json, Record
-from satchel.memory.store import ThreadId
+from satchel.memory.store import Lease, ThreadId
 from satchel.runtime.context.message import Message, ToolCall
 from satchel.runtime.models import Answer, Policy
 from satchel.runtime.tools import tool
@@ -46,3 +47,19 @@ def call(name: str, *, id: str = "", **args: Json) -> ToolCall:  # noqa: A002 - 
 async def records(store: MemoryStore, thread: str) -> list[Record]:
     """All that the log of a thread holds."""
     return [entry.record for entry in await read_log(store, ThreadId(thread))]
+
+
+class Dying(MemoryStore):
+    """A store whose process dies just before the append of an operation, or just after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dies = ""
+
+    async def append(self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes]) -> int:
+        if self.dies == f"before {op}":
+            raise StoreUnreachable("gone")
+        length = await super().append(lease, op=op, expected=expected, entries=entries)
+        if self.dies == f"after {op}":
+            raise StoreUnreachable("gone")
+        return length

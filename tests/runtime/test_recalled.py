@@ -15,12 +15,12 @@ from satchel.memory import Log, MemoryStore, ThreadId, read_log
 from satchel.memory.errors import StoreUnreachable
 from satchel.memory.handles import RESULT, ref
 from satchel.memory.records import Call, Json, Reply, Result, Said, Usage
-from satchel.memory.store import Lease
 from satchel.runtime.context.item import items
 from satchel.runtime.context.message import Message, ToolCall
 from satchel.runtime.context.turn import Turn
 from satchel.runtime.models import Answer, Scripted
 from satchel.runtime.recalled import recalled
+from tests.runtime.desk import Dying
 
 T = ThreadId("t")
 SALT = bytes(16)
@@ -88,22 +88,6 @@ async def test_the_log_of_a_recall_holds_no_text_twice() -> None:
     (stored,) = await store.read(T, entry.seq, entry.seq + 1)
     assert len(entry.record.text) > 1_000
     assert len(stored) < len(entry.record.text) / 2
-
-
-class Dying(MemoryStore):
-    """A store whose process dies just before the append of an operation, or just after it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.dies = ""
-
-    async def append(self, lease: Lease, *, op: str, expected: int, entries: Sequence[bytes]) -> int:
-        if self.dies == f"before {op}":
-            raise StoreUnreachable("gone")
-        length = await super().append(lease, op=op, expected=expected, entries=entries)
-        if self.dies == f"after {op}":
-            raise StoreUnreachable("gone")
-        return length
 
 
 @pytest.mark.parametrize("asked", [{"aggregate": "group:city"}, {"query": "Quito", "lines": "1-"}], ids=str)

@@ -330,6 +330,26 @@ def test_no_question_raises_or_exceeds_the_limit_and_each_has_one_answer(
     assert answer == select(text * times, **asked)
 
 
+LONG = st.sampled_from(("words " * 2_000, "(" * 9_000, "\ud800" * 3_000))
+HANDLES = st.integers(0, 99).map(lambda n: f"res:{n:09}")
+
+
+@settings(max_examples=200)
+@given(
+    times=st.sampled_from((1, 500)),
+    texts=st.lists(st.tuples(HANDLES, TEXTS), max_size=6),
+    query=WORDS | LONG,
+    regex=PATTERNS | LONG,
+)
+def test_no_search_raises_or_exceeds_the_limit_and_each_has_one_answer(
+    times: int, texts: list[tuple[str, str]], query: str | None, regex: str | None
+) -> None:
+    stored = [(handle, text * times) for handle, text in texts]
+    answer = recall.search(stored, query=query, regex=regex)
+    assert tokens.count(answer) <= LIMIT
+    assert answer == recall.search(stored, query=query, regex=regex)
+
+
 def test_arguments_take_whatever_a_model_sends() -> None:
     nothing = dict.fromkeys(recall.FIELDS)
     assert arguments({"ref": "res:1", "lines": 5, "more": 1}) == {**nothing, "ref": "res:1", "lines": "5"}
