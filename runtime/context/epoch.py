@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from satchel.runtime.context.block import FRAME
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from satchel.runtime.context.item import Item
     from satchel.runtime.context.turn import Turn
+
+
+SLACK = 1.1
+"""Sizes of forms are estimates: what rows and handles need is given a tenth more."""
+
+INDEX = 0.25
+"""Tokens of names for each token of text that a block leaves behind handles.
+
+Measured on recorded coding runs at +12000: 0.10 lost half a point of recall, 0.40 cost 4 % more dollars for none.
+"""
 
 
 class Taken(NamedTuple):
@@ -37,3 +49,8 @@ def newest(epoch: Sequence[Taken]) -> int:
     """Where the newest turn begins: the last reply with its results, and what the user has said since."""
     last = (n for n in range(len(epoch) - 1, -1, -1) if not epoch[n].turn.is_user)
     return next(last, max(0, len(epoch) - 1))
+
+
+def block_size(old: Sequence[Taken]) -> int:
+    """Tokens of a block of these turns, with names for what it leaves behind handles."""
+    return int(sum(t.dense for t in old) * SLACK) + FRAME + int(INDEX * sum(t.hidden for t in old))

@@ -12,7 +12,7 @@ from satchel.runtime.context.beside import Beside
 from satchel.runtime.context.block import FRAME, Lookup
 from satchel.runtime.context.controller import Outlook
 from satchel.runtime.context.digest import USER, Digest, append, fold
-from satchel.runtime.context.epoch import Taken, newest
+from satchel.runtime.context.epoch import SLACK, Taken, block_size, newest
 from satchel.runtime.context.ingest import SHARE, arrive, slimmed
 from satchel.runtime.context.item import Item, items
 from satchel.runtime.context.message import Message
@@ -29,9 +29,6 @@ ROLE = tokens.OVERHEAD + 2
 
 VISIBLE = 0.05
 """Factor on the weight of a name that stands in the prompt anyway."""
-
-SLACK = 1.1
-"""Sizes of forms are estimates: what rows and handles need is given a tenth more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +49,6 @@ MOST, ANEW = 0.74, 0.64
 """Share of the room that the digest may take, and to which it is brought down when it is written anew.
 
 Measured on recorded coding runs at +12000: 0.68 and 0.58 lost 1.5 points of recall, and 5 of what is 20 calls old.
-"""
-
-INDEX = 0.25
-"""Tokens of names for each token of text that a block leaves behind handles.
-
-Measured on recorded coding runs at +12000: 0.10 lost half a point of recall, 0.40 cost 4 % more dollars for none.
 """
 
 
@@ -129,7 +120,7 @@ class Fold:
         old = self._epoch[:cut]
         kept = sum(taken.size for taken in self._epoch[cut:])
         history = self._size - kept - (self._task.size if self._task else 0)
-        block = _block(old)
+        block = block_size(old)
         if self._appends(block, self._room):
             return Outlook(history, self.digest.size + block, block)
         anew = min(int(ANEW * self._room), self.digest.size + block)
@@ -169,7 +160,7 @@ class Fold:
         )
         for shown in (beside, beside.hidden()) if deep and beside.size else (beside,):
             free = room - task - sum(taken.size for taken in kept) - ROLE - shown.size
-            if not deep and self._appends(block := _block(old), min(room, int((free - room // 8) / MOST))):
+            if not deep and self._appends(block := block_size(old), min(room, int((free - room // 8) / MOST))):
                 digest = append(self.digest, new, turns=turns, limit=block, by=by)
                 if digest:
                     self._settle(digest, kept, shown)
@@ -226,11 +217,6 @@ class Fold:
             head = _joined(head, after.pop(0))
         self._messages = [head, *after]
         self._size = sum(map(tokens.count_message, self._messages))
-
-
-def _block(old: Sequence[Taken]) -> int:
-    """Tokens of a block of these turns, with names for what it leaves behind handles."""
-    return int(sum(t.dense for t in old) * SLACK) + FRAME + int(INDEX * sum(t.hidden for t in old))
 
 
 def _shown(turn: Turn) -> tuple[str, ...]:
