@@ -120,12 +120,13 @@ class Checkpoints:
         async def ask(reader: Reader) -> CheckpointTuple | None:
             point = wanted or await reader.newest(ns or "")
             found = await reader.points([(ns or "", point)]) if point else [None]
-            return (await reader.tuples([found[0]]))[0] if found[0] is not None else None
+            if found[0] is None:
+                return None
+            (answer,) = await reader.tuples([found[0]])
+            self._tasks.read((thread, *found[0].place()), answer)
+            return answer
 
-        answer = await self.reading(store, serde, thread, ask)
-        if answer is not None:
-            self._tasks.read((thread, ns or "", answer.checkpoint["id"]), answer)
-        return answer
+        return await self.reading(store, serde, thread, ask)
 
     async def history(
         self, store: Store, serde: SerializerProtocol, config: RunnableConfig, channels: Sequence[str]
