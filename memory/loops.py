@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections import deque
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from satchel.memory.background import Background, Closable
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Closable)
 T = TypeVar("T")
+
+
+STANDING: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar("standing", default=None)
+"""The loop that stands still until a synchronous call from within it is answered."""
 
 
 class Everywhere(Generic[R]):
@@ -36,8 +41,12 @@ class Everywhere(Generic[R]):
         self._held: dict[asyncio.AbstractEventLoop, _Held[R]] = {}
 
     def call(self, action: Callable[[R], Coroutine[Any, Any, T]]) -> T:
-        """The result of an action; Ctrl-C in the waiting thread cancels it."""
-        return self._own.call(action)
+        """The result of an action; Ctrl-C in the waiting thread cancels it. A loop that runs in it stands still."""
+        before = STANDING.set(_running())
+        try:
+            return self._own.call(action)
+        finally:
+            STANDING.reset(before)
 
     async def acall(self, action: Callable[[R], Awaitable[T]]) -> T:
         """The result of an action in the running loop."""
@@ -118,15 +127,23 @@ class Turn:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._taken = False
+        self._holder: asyncio.AbstractEventLoop | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    async def __aenter__(self) -> None:
+    def stands(self) -> bool:
+        """Whether it would come to the caller only when the loop that waits for the caller went on."""
+        standing = STANDING.get()
         with self._guard:
-            if not self._taken:
-                self._taken = True
+            loops = {self._holder, *(one.get_loop() for one in self._waiting)}
+        return standing is not None and standing in loops
+
+    async def __aenter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        with self._guard:
+            if self._holder is None:
+                self._holder = loop
                 return
-            mine = asyncio.get_running_loop().create_future()
+            mine = loop.create_future()
             self._waiting.append(mine)
         try:
             await mine
@@ -142,10 +159,10 @@ class Turn:
     def _pass_on(self) -> None:
         with self._guard:
             if not self._waiting:
-                self._taken = False
+                self._holder = None
                 return
             following = self._waiting.popleft()
-        loop = following.get_loop()
+            self._holder = loop = following.get_loop()
         if loop is _running():
             self._give(following)
             return

@@ -117,23 +117,33 @@ class Writer:
             await self._flush(fields, last)
 
     async def _flush(self, fields: Fields, plan: Plan) -> None:
-        async with self._turn:
-            while not plan.done:
-                with self._guard:
-                    plans = together(self._queue)
-                    for first in plans:
-                        first.begun = True
-                error: Exception | None = None
-                try:
-                    await self._send(fields, plans)
-                except Exception as failed:  # noqa: BLE001 - all whose plans were in it are told
-                    error = failed
-                    self.forget()
-                except BaseException:
-                    self.forget()  # the loop ends: whoever comes next sends it all again
-                    raise
-                for first in plans:
-                    first.error, first.done = error, True
+        while not plan.done:
+            with self._guard:
+                if self._turn.stands():
+                    self._turn = Turn()  # all is sent again: that does no harm, waiting would have no end
+                turn = self._turn
+            async with turn:
+                if turn is self._turn and not plan.done:
+                    await self._send_next(fields, turn)
+
+    async def _send_next(self, fields: Fields, turn: Turn) -> None:
+        with self._guard:
+            plans = together(self._queue)
+            for plan in plans:
+                plan.begun = True
+        error: Exception | None = None
+        try:
+            await self._send(fields, plans)
+        except Exception as failed:  # noqa: BLE001 - all whose plans were in it are told
+            error = failed
+            self.forget()
+        except BaseException:
+            self.forget()  # the loop ends: whoever comes next sends it all again
+            raise
+        with self._guard:
+            if turn is self._turn:  # else another has taken them over
+                for plan in plans:
+                    plan.error, plan.done = error, True
                     self._queue.popleft()
 
     def learn(self, generation: bytes, lists: Mapping[tuple[str, str], Pieces]) -> None:

@@ -116,12 +116,13 @@ def in_loops(*works: Any) -> None:
         except BaseException as error:  # noqa: BLE001 - it is raised below
             failed.append(error)
 
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    threads = [threading.Thread(target=run, args=(work,), daemon=True) for work in works]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
     assert not failed
+    assert not any(thread.is_alive() for thread in threads)
 
 
 def test_a_turn_has_one_holder_in_all_loops_also_when_others_give_up_waiting() -> None:
@@ -192,12 +193,13 @@ class Stuck(MemoryFields):
     def __init__(self) -> None:
         super().__init__()
         self.begun = asyncio.Event()
+        self.free = asyncio.Event()
         self.stuck = True
 
     async def change(self, thread: ThreadId, change: Change) -> Changed:
         if self.stuck:
             self.begun.set()
-            await asyncio.Event().wait()
+            await self.free.wait()
         return await super().change(thread, change)
 
 
@@ -220,4 +222,34 @@ def test_what_an_ended_loop_could_not_send_is_sent_before_what_comes_next() -> N
     asyncio.run(ends_at_once())
     saver.put(*point(2))
     assert [found.metadata["step"] for found in saver.list(CONFIG)] == [2, 1]
+    saver.close()
+
+
+@pytest.mark.parametrize("face", ["reads", "writes"])
+def test_a_synchronous_call_within_a_loop_that_is_writing_is_answered(face: str) -> None:
+    store = MemoryStore()
+    saver = RedisSaver.from_url("memory://")
+
+    async def opened() -> Any:
+        return store
+
+    saver._at = Everywhere(opened)
+    found: list[int] = []
+
+    async def both_at_once() -> None:
+        store.fields = fields = Stuck()
+        writing = [asyncio.create_task(saver.aput(*point(n))) for n in (1, 2)]
+        await fields.begun.wait()
+        fields.stuck = False
+        if face == "writes":
+            saver.put(*point(3))
+        found.extend(one.metadata["step"] for one in saver.list(CONFIG))
+        fields.free.set()
+        await asyncio.gather(*writing)
+        await saver.aput(*point(4))
+        found.extend([one.metadata["step"] async for one in saver.alist(CONFIG)])
+
+    in_loops(both_at_once)
+    before = [3, 2, 1] if face == "writes" else [2, 1]
+    assert found == [*before, 4, *before]
     saver.close()
