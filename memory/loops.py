@@ -1,7 +1,7 @@
 """What spans event loops: a resource in each that uses it, and a lock whose holders run in several.
 
 LangGraph calls a checkpointer from synchronous nodes in threads and from asynchronous ones in whatever loop the user
-runs. Connections belong to one loop, so each loop has its own: a call never waits for another thread.
+runs. Connections belong to one loop, so each loop has its own, and no call has to go through another thread.
 """
 
 from __future__ import annotations
