@@ -38,6 +38,10 @@ MOST_WRITERS = 64
 """Threads whose last lists are remembered; those of one that is forgotten are read again."""
 
 ATTEMPTS = 3
+
+_DURABILITY = "__pregel_durability"
+"""Where LangGraph's configs say how durable a run is; with `exit` no task writes."""
+
 T = TypeVar("T")
 
 
@@ -84,13 +88,14 @@ class Checkpoints:
         with self._lock:
             writer = self._writer(thread)
             plan = writer.plan_writes(serde, (ns or "", point), writes, task)
-        self._tasks.wrote((thread, ns or "", point), task[0])
+        self._tasks.wrote((thread, ns or "", point), task[0], [channel for channel, _ in writes])
         return writer, plan
 
     def wait(self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata) -> None:
         """Wait for the writes of the parent's tasks, which may be in other threads and not have begun."""
         thread, ns, parent = self.place(config)
-        if parent is not None and metadata.get("source") == "loop":
+        writing = config["configurable"].get(_DURABILITY) != "exit"
+        if parent is not None and metadata.get("source") == "loop" and writing:
             self._tasks.wait((thread, ns or "", parent), checkpoint["versions_seen"])
 
     def withdraw(self, planned: Planned) -> None:
@@ -115,7 +120,11 @@ class Checkpoints:
         async def ask(reader: Reader) -> CheckpointTuple | None:
             point = wanted or await reader.newest(ns or "")
             found = await reader.points([(ns or "", point)]) if point else [None]
-            return (await reader.tuples([found[0]]))[0] if found[0] is not None else None
+            if found[0] is None:
+                return None
+            (answer,) = await reader.tuples([found[0]])
+            self._tasks.read((thread, *found[0].place()), answer)
+            return answer
 
         return await self.reading(store, serde, thread, ask)
 

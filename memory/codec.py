@@ -35,10 +35,6 @@ __all__ = [
     "unpack_as",
 ]
 
-__all__ = [
-    "LARGEST", "decode", "decode_entry", "encode", "normalise", "pack", "pack_as", "settle", "unpack", "unpack_as",
-]  # fmt: skip
-
 T = TypeVar("T")
 
 LARGEST = 64 << 20

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 
+STRANGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What redis-py stumbles over where something else than Redis answers."""
+
+
 class Connection:
     """A client, for the event loop it is first used in; `url` shows no credentials. Raises `ConfigError` when made."""
 
@@ -73,7 +77,7 @@ class Connection:
         """Turns what redis-py and the socket raise into our errors."""
         try:
             yield
-        except (RedisError, RedisClusterException, OSError) as error:
+        except (RedisError, RedisClusterException, OSError, *STRANGE) as error:
             raise translate(error, self.url) from error
 
     async def aclose(self) -> None:

@@ -12,7 +12,7 @@ from satchel.memory.embedded import default_home
 from satchel.memory.errors import StoreError, StoreUnsafe
 from satchel.memory.health import CHECKS, CONFIGS, Facts, Finding
 from satchel.memory.open import open_store
-from satchel.memory.redis_errors import public
+from satchel.memory.redis_errors import printable, public
 from satchel.memory.redis_store import ServerStore
 from satchel.memory.store import ThreadId
 
@@ -47,7 +47,11 @@ async def examine(url: str | None) -> list[Finding]:
     findings = [Finding("reachability", "ok", found, "threads can be read and written")]
     try:
         async with asyncio.timeout(LIMIT):
-            findings += await (_served(store, url) if isinstance(store, ServerStore) else _unserved(store))
+            if isinstance(store, ServerStore):
+                with store.connection.errors():  # whatever its answers are made of
+                    findings += await _served(store, url)
+            else:
+                findings += await _unserved(store)
     except (TimeoutError, StoreError) as error:
         findings.append(_away(str(error) or f"{shown} stopped answering"))
     finally:
@@ -73,8 +77,7 @@ async def _unserved(store: Store) -> list[Finding]:
 async def _served(store: ServerStore, url: str | None) -> list[Finding]:
     at = store.connection
     findings = [_way(store, url), await _user(store), await _clock(store)]
-    with at.errors():
-        infos = await at.each("info")
+    infos = await at.each("info")
     configs: dict[str, dict[str, str]] = {name: {} for name in infos}
     for setting in CONFIGS:
         for name, told in (await _allowed(store, setting)).items():
@@ -116,7 +119,7 @@ def _way(store: ServerStore, url: str | None) -> Finding:
 async def _user(store: ServerStore) -> Finding:
     try:
         with store.connection.errors():
-            name = _text(await store.connection.redis.acl_whoami())
+            name = printable(_text(await store.connection.redis.acl_whoami()))
     except StoreError:
         name = "unknown (it may not ask)"
     return Finding("user", "ok", f"the ACL user is {name}", "least rights: see memory/README.md")
@@ -124,8 +127,7 @@ async def _user(store: ServerStore) -> Finding:
 
 async def _clock(store: ServerStore) -> Finding:
     """Leases and times to live are counted by the server's clock alone, so a skew loses nothing."""
-    with store.connection.errors():
-        seconds, micros = await store.connection.redis.time()
+    seconds, micros = await store.connection.redis.time()
     skew = seconds + micros / 1e6 - time.time()
     todo = "set one of the two clocks" if abs(skew) > SKEW else ""
     return Finding("clock", "ok", f"the server's clock is {skew:+.1f} s from ours", "leases rely on its alone", todo)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from satchel.memory.errors import StoreUnsafe
+from satchel.memory.redis_errors import printable
 
 State = Literal["ok", "warning", "unfit"]
 """Whether data is safe as promised, may be lost beyond that, or the server must not be used at all."""
@@ -42,9 +45,10 @@ def server(facts: Facts) -> Finding:
     """Name, version, and how it runs."""
     info = facts.info
     name = "Valkey" if "valkey_version" in info else "Redis"
-    version = str(info.get("valkey_version") or info.get("redis_version") or "0")
-    found = f"is {name} {version}, {info.get('redis_mode', 'standalone')}"
-    if tuple(map(int, version.split(".")[:2])) < (6, 2):
+    version = printable(info.get("valkey_version") or info.get("redis_version") or "of no version")
+    found = f"is {name} {version}, {printable(info.get('redis_mode', 'standalone'))}"
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < (6, 2):
         return Finding("server", "warning", found, "nothing is tested before 6.2", "run Redis or Valkey from 6.2 on")
     return Finding("server", "ok", found, "every command that is needed is there")
 
@@ -59,8 +63,8 @@ def role(facts: Facts) -> Finding:
 
 def eviction(facts: Facts) -> Finding:
     """A `volatile-*` policy can evict leases alone, since no other key expires: no data is lost by that."""
-    policy = str(facts.info.get("maxmemory_policy", "noeviction"))
-    if not facts.info.get("maxmemory") or policy == "noeviction":
+    policy = printable(facts.info.get("maxmemory_policy", "noeviction"))
+    if not _number(facts.info.get("maxmemory")) or policy == "noeviction":
         return Finding("eviction", "ok", f"evicts nothing (maxmemory-policy {policy})", "no thread is dropped")
     if policy.startswith("allkeys"):
         found = f"may evict threads (maxmemory-policy {policy})"
@@ -86,8 +90,8 @@ def persistence(facts: Facts) -> Finding:
 
 def fsync(facts: Facts) -> Finding:
     """How soon the file is on the disk."""
-    policy = facts.config.get("appendfsync")
-    if policy is None or not facts.info.get("aof_enabled"):
+    policy = printable(facts.config.get("appendfsync", ""))
+    if not policy or not facts.info.get("aof_enabled"):
         means = "a power cut may lose the last seconds, or more"
         todo = "allow this user CONFIG GET to have it read" if facts.info.get("aof_enabled") else ""
         return Finding("fsync", "ok", "does not say how soon its file is on the disk", means, todo)
@@ -106,8 +110,8 @@ def fsync(facts: Facts) -> Finding:
 
 def memory(facts: Facts) -> Finding:
     """Headroom: below maxmemory, or else below what the machine has."""
-    used = int(facts.info.get("used_memory", 0))
-    most = int(facts.info.get("maxmemory") or 0) or int(facts.info.get("total_system_memory") or 0)
+    used = _number(facts.info.get("used_memory"))
+    most = _number(facts.info.get("maxmemory")) or _number(facts.info.get("total_system_memory"))
     if not most:
         return Finding("memory", "ok", f"uses {_mib(used)}", "it does not say how much there is")
     found = f"uses {_mib(used)} of {_mib(most)} ({used / most:.0%})"
@@ -120,11 +124,11 @@ def memory(facts: Facts) -> Finding:
 def replicas(facts: Facts) -> Finding:
     """Who else has the data, and how late."""
     info = facts.info
-    known = [info[f"slave{n}"] for n in range(int(info.get("connected_slaves") or 0)) if f"slave{n}" in info]
+    known = [one for name, one in info.items() if re.fullmatch(r"slave\d+", name) and isinstance(one, dict)]
     if not known:
         return Finding("replicas", "ok", "has no replica", "its disk is the only copy")
-    late = [one for one in known if one.get("state") != "online" or int(one.get("lag") or 0) > LAG]
-    least = facts.config.get("min-replicas-to-write", "unknown")
+    late = [one for one in known if one.get("state") != "online" or _number(one.get("lag")) > LAG]
+    least = printable(facts.config.get("min-replicas-to-write", "unknown"))
     found = f"has {len(known)} replicas, {len(late)} of them late (min-replicas-to-write {least})"
     means = "a failover loses acknowledged writes that no replica had yet; a live writer is told"
     if late:
@@ -148,6 +152,11 @@ def judge(info: Mapping[str, Any], url: str) -> list[str]:
         if one.state == "unfit":
             raise StoreUnsafe(f"the store {url} {one.found}; {one.todo}")
     return [f"{url} {one.found}: {one.means}; {one.todo}" for one in findings if one.state == "warning"]
+
+
+def _number(told: object) -> int:
+    """A number that a server tells, 0 if it is none."""
+    return max(0, int(told)) if isinstance(told, (int, float)) and told < math.inf else 0
 
 
 def _mib(size: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from operator import is_
 
 from langchain_core.messages import BaseMessage
@@ -49,39 +48,28 @@ class Seen:
 
 
 class _Block:
-    """Some items: their fields and the values of those, their empty lists and dicts, and the others with copies."""
+    """Some items, what can be seen of them (fields of messages, else the items themselves), and copies of that."""
 
-    __slots__ = ("_copies", "_empty", "_fields", "_parts", "_values", "items")
+    __slots__ = ("_copies", "_parts", "items")
 
     def __init__(self) -> None:
         self.items: list[object] = []
-        self._fields: list[dict[str, object]] = []
-        self._values: list[object] = []
-        self._empty: list[object] = []
         self._parts: list[object] = []
         self._copies: list[object] = []
 
     def add(self, item: object) -> None:
         self.items.append(item)
-        inner: list[object] = [item]
+        parts: list[object] = [item]
         # what validates assignments gets a new dict of fields with each
         if isinstance(item, BaseMessage) and not item.model_config.get("validate_assignment"):
-            self._fields.append(item.__dict__)
-            self._values += item.__dict__.values()
-            inner = [*item.__dict__.values(), item.__pydantic_extra__]
-        for value in inner:
-            if type(value) in {list, dict} and not value:
-                self._empty.append(value)
-            elif type(value) not in _SIMPLE:
-                self._parts.append(value)
-                self._copies.append(_copy(value))
+            parts = [item.__dict__, item.__pydantic_extra__]
+        for part in parts:
+            if type(part) not in _SIMPLE:
+                self._parts.append(part)
+                self._copies.append(_copy(part))
 
     def same(self) -> bool:
-        return (
-            list(chain.from_iterable(map(dict.values, self._fields))) == self._values
-            and not any(self._empty)
-            and self._parts == self._copies
-        )
+        return self._parts == self._copies
 
 
 def _copy(part: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from satchel.memory.errors import ConfigError
@@ -33,6 +34,20 @@ async def open_store(url: str | None = None) -> Store:
         )
     store = await SCHEMES[scheme](url)
     return store if scheme == "memory" else _sealed(store, keys)
+
+
+def opener(url: str | None) -> Callable[[], Awaitable[Store]]:
+    """What opens the store at an address once for each event loop; `memory://` is the same one in all."""
+    if url != "memory://":
+        return partial(open_store, url)
+    from satchel.memory.memory_store import MemoryStore  # noqa: PLC0415 - loaded only when used
+
+    store = MemoryStore()
+
+    async def same() -> Store:
+        return store
+
+    return same
 
 
 def runs_of(store: Store) -> Runs:

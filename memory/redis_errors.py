@@ -42,6 +42,11 @@ def public(url: str) -> str:
     return re.sub(r"://.*@", "://", url, flags=re.DOTALL).partition("?")[0]
 
 
+def printable(told: object) -> str:
+    """What a server says of itself, for a line on a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in str(told).strip()[:160])
+
+
 def translate(error: BaseException, url: str) -> StoreError:
     """The error of ours for one of redis-py, or of the socket below it; `url` is public."""
     chain = list(_chain(error))
@@ -58,9 +63,9 @@ def translate(error: BaseException, url: str) -> StoreError:
         return StoreUnreachable(f"the store {url} refuses the user or password of the address; correct them")
     if isinstance(chain[-1], OSError) or names & _SILENT:
         return StoreUnreachable(f"the store {url} gives no answer; start it, or correct the address")
-    return StoreError(
-        f"the store {url} refused a command ({str(error).strip()[:160]}); this server may not be supported"
-    )
+    if type(error).__module__.partition(".")[0] != "redis":
+        return StoreUnreachable(f"the store {url} does not answer as Redis or Valkey do; correct the address")
+    return StoreError(f"the store {url} refused a command ({printable(error)}); this server may not be supported")
 
 
 _SILENT = {"ConnectionError", "TimeoutError", "InvalidResponse", "RedisClusterException"}

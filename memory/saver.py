@@ -1,7 +1,8 @@
 """`RedisSaver`: LangGraph's checkpointer on core commands of any Redis or Valkey, embedded, or in memory.
 
-Each value of a channel is kept once, a growing list by its new items; README.md says how. All calls, synchronous and
-asynchronous, go to one event loop in a thread of its own, so a saver serves any thread and any loop.
+Each value of a channel is kept once, a growing list by its new items; README.md says how. Asynchronous calls go to the
+server from the caller's own event loop, synchronous ones from a loop in a thread of the saver's own, so that one saver
+serves any thread and any loop.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Self
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from satchel.memory.background import Background, Closing
+from satchel.memory.background import Closing
 from satchel.memory.checkpoints import Checkpoints
 from satchel.memory.errors import SatchelError
 from satchel.memory.listing import Listing
-from satchel.memory.open import open_store
+from satchel.memory.loops import Everywhere
+from satchel.memory.open import opener
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -47,7 +49,7 @@ class RedisSaver(Closing, BaseCheckpointSaver[str]):
         """See `from_url`."""
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
         self._of = Checkpoints(tenant)
-        self._at: Background[Store] = Background(partial(open_store, url))
+        self._at: Everywhere[Store] = Everywhere(opener(url))
         weakref.finalize(self._of, self._at.close)  # LangGraph's copies of a saver share it
 
     @classmethod
@@ -184,8 +186,13 @@ class RedisSaver(Closing, BaseCheckpointSaver[str]):
         return f"{last + 1:08x}.{secrets.token_hex(5)}"
 
     def close(self) -> None:
-        """Close the connections; used again, the saver opens new ones."""
+        """Close the connections, those of a running event loop a moment later; used again, the saver opens new ones."""
         self._at.close()
+        self._of.forget()
+
+    async def aclose(self) -> None:
+        """Close the connections; used again, the saver opens new ones."""
+        await self._at.aclose()
         self._of.forget()
 
     async def _asend(self, planned: Planned, *, turns: int = 0) -> None:

@@ -21,7 +21,7 @@ class Plan:
     fresh: dict[bytes, bytes] = field(default_factory=dict)
     top: dict[bytes, bytes] = field(default_factory=dict)
     push: list[tuple[bytes, bytes]] = field(default_factory=list)
-    error: BaseException | None = None
+    error: Exception | None = None
     begun: bool = False
     done: bool = False
 

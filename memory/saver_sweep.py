@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from satchel.memory import blobs, points
 from satchel.memory.errors import StoreError
 from satchel.memory.fields import GENERATION, Change
+from satchel.memory.keyring import refuse
 from satchel.memory.saver_read import Reader
 
 if TYPE_CHECKING:
@@ -59,7 +60,6 @@ async def sweep(fields: Fields, thread: ThreadId, serde: SerializerProtocol, cho
 
 async def copy(fields: Fields, source: ThreadId, target: ThreadId) -> None:
     """Copy all fields of a thread into another one, those that others refer to first, its heads at last."""
-    await fields.enlist(target)
     for _ in range(ATTEMPTS):
         (generation,) = await fields.get(source, [GENERATION])
         names = sorted(await fields.names(source), key=_turn, reverse=True)
@@ -68,6 +68,10 @@ async def copy(fields: Fields, source: ThreadId, target: ThreadId) -> None:
             part = names[first : first + COPIED]
             values = await fields.get(source, part)
             kept = {name: data for name, data in zip(part, values, strict=True) if data}
+            for data in kept.values():
+                refuse(data, blobs.checkpoint_of(source))  # it is sealed for its own thread
+            if not first:
+                await fields.enlist(target)
             await fields.change(target, Change(put={n: data for n, data in kept.items() if n[:1] not in {b"h", b"g"}}))
         tops = dict(zip(heads, await fields.get(source, heads), strict=True))
         if await fields.get(source, [GENERATION]) == [generation] and len(await fields.names(source)) == len(names):

@@ -6,7 +6,6 @@ sent after all that was planned before it for the same thread: a checkpoint neve
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from satchel.memory import blobs, points
 from satchel.memory.errors import StoreError
 from satchel.memory.lists import Pieces
+from satchel.memory.loops import Turn
 from satchel.memory.saver_plan import Plan, changes, together
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Writer:
         self.thread = thread
         self.generation: bytes | None = None
         self._guard = threading.RLock()
-        self._order: asyncio.Lock | None = None
+        self._turn = Turn()
         self._queue: deque[Plan] = deque()
         self._epoch = 0
         self._listed = False
@@ -97,7 +97,8 @@ class Writer:
 
     async def send(self, fields: Fields, plan: Plan) -> None:
         """Send all that was planned up to this, in order; raises what this one met."""
-        await self._flush(fields, plan)
+        if not plan.done:
+            await self._flush(fields, plan)
         if plan.error is not None:
             raise plan.error
 
@@ -116,26 +117,34 @@ class Writer:
             await self._flush(fields, last)
 
     async def _flush(self, fields: Fields, plan: Plan) -> None:
-        if self._order is None:
-            self._order = asyncio.Lock()
-        async with self._order:
-            while not plan.done:
-                with self._guard:
-                    plans = together(self._queue)
-                    for first in plans:
-                        first.begun = True
-                try:
-                    await self._send(fields, plans)
-                except BaseException as error:
-                    for first in plans:
-                        first.error = error
-                    self.forget()
-                    if not isinstance(error, Exception):
-                        raise
-                finally:
-                    for first in plans:
-                        first.done = True
-                        self._queue.popleft()
+        while not plan.done:
+            with self._guard:
+                if self._turn.stands():
+                    self._turn = Turn()  # all is sent again: that does no harm, waiting would have no end
+                turn = self._turn
+            async with turn:
+                if turn is self._turn and not plan.done:
+                    await self._send_next(fields, turn)
+
+    async def _send_next(self, fields: Fields, turn: Turn) -> None:
+        with self._guard:
+            plans = together(self._queue)
+            for plan in plans:
+                plan.begun = True
+        error: Exception | None = None
+        try:
+            await self._send(fields, plans)
+        except Exception as failed:  # noqa: BLE001 - all whose plans were in it are told
+            error = failed
+            self.forget()
+        except BaseException:
+            self.forget()  # the loop ends: whoever comes next sends it all again
+            raise
+        with self._guard:
+            if turn is self._turn:  # else another has taken them over
+                for plan in plans:
+                    plan.error, plan.done = error, True
+                    self._queue.popleft()
 
     def learn(self, generation: bytes, lists: Mapping[tuple[str, str], Pieces]) -> None:
         """Remember lists that were read in this generation."""

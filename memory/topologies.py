@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode, PipelineCommand
@@ -42,6 +42,12 @@ TIMEOUT = 5.0
 """Seconds for a connection, and for an answer; then both are tried again, so each command here may be sent twice."""
 
 FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+
+OPTIONS = (
+    *FILES, "ssl_ca_path", "ssl_cert_reqs", "ssl_check_hostname", "ssl_password", "db", "username", "password",
+    "sentinel_username", "sentinel_password", "client_name",
+)  # fmt: skip
+"""What may stand behind `?` in an address; redis-py knows more, which would change what its answers are."""
 
 Client = tuple[Redis, "tuple[Callable[[], Awaitable[None]], ...]"]
 """A client, and what ends it."""
@@ -129,6 +135,7 @@ def _one(url: str) -> Client:
     """A server of its own."""
     options = _options(url)
     pool = BlockingConnectionPool(retry=Patient((BusyLoadingError,)), **POOL, **options)
+    pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py has no types here; tells now what does not fit
     redis = Redis.from_pool(pool)
     return redis, (redis.aclose,)
 
@@ -151,6 +158,7 @@ def _sentinel(url: str) -> Client:
         **POOL,
         **options,
     )
+    pool.make_connection()  # type: ignore[no-untyped-call]  # as above
     redis = Redis.from_pool(pool)
     return redis, (redis.aclose, sentinels.aclose)
 
@@ -177,8 +185,13 @@ POOL: dict[str, Any] = {"max_connections": CONNECTIONS, "timeout": 4 * TIMEOUT, 
 
 
 def _options(url: str) -> dict[str, Any]:
-    """What redis-py reads from an address. Raises `ConfigError` for a file of it that cannot be read."""
+    """What redis-py reads from an address.
+
+    Raises `ConfigError` for an option that is not known, and for a file that cannot be read.
+    """
     options = dict(parse_url(url))
+    if not parse_qs(urlsplit(url).query, keep_blank_values=True).keys() <= set(OPTIONS):
+        raise ConfigError(f"an option behind ? in the address is not known; known are {', '.join(OPTIONS)}")
     for name in FILES:
         path = options.get(name)
         if path is not None and not os.access(str(path), os.R_OK):

@@ -62,13 +62,17 @@ def test_a_lost_or_altered_commit_is_told(look: Any, log: list[bytes]) -> None:
 
 
 def test_a_log_that_changes_between_two_looks_is_told(look: Any) -> None:
-    look(TOLD[:2], LOG)
+    look(TOLD[:3], LOG)
     assert look([], LOG[:2]) == ["what stood in the log has changed (3 entries, then 2)"]
 
 
 def test_a_completed_call_and_a_write_that_run_again_are_told(look: Any) -> None:
     look(TOLD, LOG)
     assert look([BEGIN], LOG) == ["the completed call t:0-0 ran again", "the write t:0-0 ran again"]
+
+
+def test_a_result_of_a_call_that_never_ran_is_told(look: Any) -> None:
+    assert look([note for note in TOLD if note is not BEGIN], LOG) == ["the result of t:0-0 came from nowhere"]
 
 
 def test_a_commit_that_stands_twice_is_told(look: Any) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from satchel.memory.codec import decode_entry
-from satchel.memory.records import Ended, Entry, Reply, Result, Started, Usage
+from satchel.memory.records import Call, Ended, Entry, Reply, Result, Started, Usage
 
 Note = dict[str, Any]
 
@@ -62,9 +62,17 @@ class Witness:
         self.faults += [
             f"it {what} {ours}, undisturbed {theirs}" for what, (ours, theirs) in pairs.items() if ours != theirs
         ]
-        self.counts["tool calls completed"] += len(self._known)
+        self.counts["tool calls completed"] += len(self._known & self._begun.keys())
+        self.counts["answered without running"] += len(self._known - self._begun.keys())
+        self.faults += [f"the result of {key} came from nowhere" for key in self._of_runs() - self._begun.keys()]
         self.counts["commits in the logs"] += len({entry.op for entry in self.log})
         return self.faults
+
+    def _of_runs(self) -> set[str]:
+        """Results of calls that must have run: not of `recall`, which looks into the log, nor of writes in doubt."""
+        names = {entry.record.id: entry.record.name for entry in self.log if isinstance(entry.record, Call)}
+        results = ((entry.op, entry.record.call) for entry in self.log if isinstance(entry.record, Result))
+        return {key_of(self.thread, op) for op, call in results if names.get(call) not in {"recall", "post"}}
 
     def _acknowledged(self, note: Note, raw: Sequence[bytes]) -> None:
         self.counts["acknowledged commits checked"] += 1

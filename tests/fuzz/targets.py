@@ -27,23 +27,11 @@ from satchel.memory.items import Row, parted, split, text
 from satchel.memory.keyring import Keyring
 from satchel.memory.memory_store import MemoryStore
 from satchel.memory.portable import FORMAT, import_thread
-from satchel.memory.records import Call, Charge, Ended, Fold, Opened, Page, Record, Reply, Result, Said, Started, Usage
 from satchel.memory.store import ThreadId
 from satchel.memory.thread_file import Writer, named
 from tests.fuzz.mutate import BOMB, mutated
+from tests.memory.fixtures.write import RECORDS
 
-RECORDS: tuple[Record, ...] = (
-    Opened(salt="00112233"),
-    Started(run=0, mode="stateful", budget={"steps": 40}),
-    Said(text="Refund the last order"),
-    Reply(step=1, text="I look.", model="m", usage=Usage(fresh=9, output=3), opaque={"id": [1, 2.5, None]}),
-    Call(id="c1", name="read", args={"path": "a/b", "deep": [{"x": [1]}]}, effect="read"),
-    Result(call="c1", text="row 1\nrow 2\n" * 200, error=False),
-    Fold(room=100, deep=False, certificate={"kept": ["res:abcd"]}),
-    Page(text="res:0001 to res:0009"),
-    Charge(why="retry", usage=Usage(fresh=1, usd=None), seconds=2),
-    Ended(outcome="done", text="so be it"),
-)
 VALUES: tuple[Any, ...] = (
     {"likes": "tea", "cups": 3},
     {"deep": [[1, {"a": None}]], "text": "x" * 2_000},

@@ -61,6 +61,9 @@ LATE = {"ip": "127.0.0.1", "port": 1, "state": "online", "offset": 1, "lag": 60}
         ({}, {"appendfsync": "no"}, {"fsync": "warning"}),
         ({}, {"appendfsync": "always"}, {}),
         ({"maxmemory": 1_100_000}, {}, {"memory": "warning"}),
+        ({"valkey_version": "banana"}, {}, {"server": "warning"}),
+        ({"valkey_version": "9.1-rc1"}, {}, {}),
+        ({"used_memory": "much", "maxmemory": float("nan"), "total_system_memory": -1, "slave0": "away"}, {}, {}),
         ({"connected_slaves": 1, "slave0": LATE | {"lag": 0}}, {}, {}),
         ({"connected_slaves": 1, "slave0": LATE}, {}, {"replicas": "warning"}),
         ({"connected_slaves": 1, "slave0": LATE | {"lag": 0, "state": "wait_bgsave"}}, {}, {"replicas": "warning"}),
@@ -68,6 +71,31 @@ LATE = {"ip": "127.0.0.1", "port": 1, "state": "online", "offset": 1, "lag": 60}
 )
 def test_each_way_to_lose_data_is_found(info: dict[str, Any], config: dict[str, str], found: dict[str, str]) -> None:
     assert states(info, config) == found
+
+
+STRANGE = {
+    "another protocol": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "a number for everything": b":7\r\n",
+    "yes to everything": b"+OK\r\n",
+    "a length below zero": b"$-5\r\n",
+    "lists in lists": b"*1\r\n" * 3_000 + b"+x\r\n",
+    "colours and bells": b"-ERR \x1b[31mred\x07\r\n",
+    "maps": b"%1\r\n$5\r\nproto\r\n:3\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+async def test_what_is_no_redis_is_a_finding(kind: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65_536):
+            writer.write(STRANGE[kind])
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        findings = await examine(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert findings[-1].state == "unfit"
+    assert all(word.isprintable() for one in findings for word in (one.found, one.means, one.todo))
 
 
 async def test_the_embedded_server_keeps_all_that_is_promised() -> None:

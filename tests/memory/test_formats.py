@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from satchel.memory import MemoryStore, RedisSaver, read_log
-from satchel.memory.background import Background
 from satchel.memory.codec import _COMPRESSED, decode_entry, encode, pack, unpack
 from satchel.memory.fields import Change
 from satchel.memory.keyring import Keyring
+from satchel.memory.loops import Everywhere
 from satchel.memory.portable import import_thread
 from satchel.memory.shapes import KINDS
 from tests.memory.fixtures.write import KEY, RECORDS, THREAD
@@ -66,7 +66,7 @@ async def test_checkpoints_are_read(version: str) -> None:
         return store
 
     saver = RedisSaver.from_url("memory://")
-    saver._at = Background(opened)
+    saver._at = Everywhere(opened)
     async with saver:
         found = [point async for point in saver.alist({"configurable": {"thread_id": THREAD.name}})]
     assert len(found) == 6

@@ -19,11 +19,11 @@ from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
 
 from satchel.memory import MemoryStore, RedisSaver, ThreadId, points
-from satchel.memory.background import Background
 from satchel.memory.blobs import LARGEST, seal, unseal
 from satchel.memory.embedded import attach
 from satchel.memory.errors import ConfigError, DamagedEntry, StoreError, StoreUnreachable
 from satchel.memory.fields import Change, MemoryFields
+from satchel.memory.loops import Everywhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ def over(store: MemoryStore) -> RedisSaver:
     async def opened() -> Any:
         return store
 
-    saver._at = Background(opened)
+    saver._at = Everywhere(opened)
     return saver
 
 

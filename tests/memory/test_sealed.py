@@ -152,6 +152,9 @@ async def test_without_the_key_there_is_one_sentence(
                 patch.setenv(VARIABLE, key)
             with RedisSaver.from_url(url) as saver, pytest.raises(WrongKey, match=way_out):
                 saver.get_tuple({"configurable": {"thread_id": "lang"}})
+            with RedisSaver.from_url(url) as saver, pytest.raises(WrongKey, match="is encrypted"):
+                saver.copy_thread("lang", "copy")
+            assert await store.fields.threads("default") == [ThreadId("lang")]
             with RedisStore.from_url(url) as shelf, pytest.raises(WrongKey, match=way_out):
                 shelf.get(("users",), "ann")
         await store.delete(ONE)  # what cannot be read can be removed

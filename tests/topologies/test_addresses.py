@@ -97,6 +97,19 @@ async def test_a_file_of_the_address_that_is_not_there_is_named(name: str) -> No
         await open_store(f"rediss://user:secret@127.0.0.1:1?{name}=/nowhere")
 
 
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "redis+sentinel", "redis+cluster"])
+@pytest.mark.parametrize("option", ["x=secret", "decode_responses=true", "max_connections=1", "secret"])
+async def test_an_option_that_is_not_known_is_refused_at_once(scheme: str, option: str) -> None:
+    with pytest.raises(ConfigError, match="not known; known are ssl_ca_certs") as caught:
+        await open_store(f"{scheme}://127.0.0.1:1/name?{option}")
+    assert "secret" not in str(caught.value)
+
+
+async def test_options_of_tls_without_tls_are_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match="rediss://"):
+        await open_store("redis://127.0.0.1:1?ssl_check_hostname=no")
+
+
 @debian
 async def test_a_server_that_asks_for_a_certificate_gets_one(secure: Server, certificates: Certificates) -> None:
     secure.raw.config_set("tls-auth-clients", "yes")
