@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from satchel.memory.keyring import Keyring
+    from satchel.memory.memory_store import MemoryStore
     from satchel.memory.runs import Runs
     from satchel.memory.store import Store
 
 
-async def open_store(url: str | None = None) -> Store:
-    """The store at an address; None is the embedded server of the user's data directory.
+async def open_store(url: str | MemoryStore | None = None) -> Store:
+    """The store at an address; None is the embedded server of the user's data directory, a `MemoryStore` itself.
 
     With `SATCHEL_KEY` in the environment what it keeps is encrypted, but for `memory://`, which keeps nothing. Raises
     `ConfigError` for an unknown scheme or a wrong key, `StoreUnreachable`, `StoreUnsafe`.
@@ -25,6 +26,8 @@ async def open_store(url: str | None = None) -> Store:
     keys = from_environment()
     if url is None:
         return _sealed(await _embedded(), keys)
+    if not isinstance(url, str):
+        return url
     scheme = url.partition("://")[0]
     if scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in SCHEMES)
@@ -40,10 +43,12 @@ def runs_of(store: Store) -> Runs:
 
     Raises `ConfigError` for an encrypted store: what a service keeps of runs and events is not encrypted yet.
     """
-    if store.url == "memory://":
-        from satchel.memory.memory_runs import MemoryRuns  # noqa: PLC0415 - loaded only when used
+    from satchel.memory.memory_store import MemoryStore  # noqa: PLC0415 - loaded only when used
 
-        return MemoryRuns()
+    if isinstance(store, MemoryStore):
+        from satchel.memory.memory_runs import MemoryRuns  # noqa: PLC0415 - as above
+
+        return MemoryRuns(store.fields)
     from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
     from satchel.memory.server_runs import ServerRuns  # noqa: PLC0415 - as above
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from satchel.memory.errors import ConfigError
 from satchel.memory.langgraph_store import RedisStore
+from satchel.memory.memory_store import MemoryStore
 from satchel.memory.open import runs_of
 from satchel.memory.saver import RedisSaver
 from satchel.memory.streams import Streams
@@ -113,7 +114,8 @@ class Service:
     def saver(self, tenant: str) -> RedisSaver:
         """The checkpoints of a tenant."""
         if tenant not in self._savers:
-            self._savers[tenant] = RedisSaver.from_url(self._url or Settings().store, tenant=tenant)
+            at = self.store if isinstance(self.store, MemoryStore) else self._url or Settings().store
+            self._savers[tenant] = RedisSaver(at, tenant=tenant)
         return self._savers[tenant]
 
     def memory(self, tenant: str) -> RedisStore:
