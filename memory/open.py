@@ -39,9 +39,9 @@ async def open_store(url: str | MemoryStore | None = None) -> Store:
 
 
 def runs_of(store: Store) -> Runs:
-    """The threads and runs of a service beside a store's own, over the same connections.
+    """The threads and runs of a service beside a store's own, over the same connections; encrypted if the store is.
 
-    Raises `ConfigError` for an encrypted store: what a service keeps of runs and events is not encrypted yet.
+    Raises `ConfigError` for a store that is neither ours in memory nor on a server.
     """
     from satchel.memory.memory_store import MemoryStore  # noqa: PLC0415 - loaded only when used
 
@@ -50,10 +50,14 @@ def runs_of(store: Store) -> Runs:
 
         return MemoryRuns(store.fields)
     from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
+    from satchel.memory.sealed import SealedStore  # noqa: PLC0415 - as above
+    from satchel.memory.sealed_runs import SealedRuns  # noqa: PLC0415 - as above
     from satchel.memory.server_runs import ServerRuns  # noqa: PLC0415 - as above
 
+    if isinstance(store, SealedStore) and isinstance(store.inner, ServerStore):
+        return SealedRuns(store.inner, store.keys)
     if not isinstance(store, ServerStore):
-        raise ConfigError("a service does not encrypt its runs and events yet; serve without SATCHEL_KEY")
+        raise ConfigError(f"a service keeps no runs in a {type(store).__name__}; give it the address of a store")
     return ServerRuns(store)
 
 

@@ -40,7 +40,8 @@ class RedisSaver(Closing, BaseCheckpointSaver[str]):
     """LangGraph's `BaseCheckpointSaver`, every capability of it, for synchronous and asynchronous use at once.
 
     A config that names a turn (`checkpoints.TOKEN`) is held to it: once the turn is another's, `put` and `put_writes`
-    raise `LeaseLost` and write nothing. It connects on first use. Close it with `close` or `aclose`, or use it as a context manager of either kind.
+    raise `LeaseLost` and write nothing. It connects on first use. Close it with `close` or `aclose`, or use it as a
+    context manager of either kind.
     """
 
     def __init__(

@@ -17,14 +17,14 @@ from satchel.memory.runs import END, START, NoTurn, Turn
 from satchel.memory.saver import RedisSaver
 from satchel.memory.store import Store, ThreadId
 from satchel.memory.streams import BUFFER, Streams
-from tests.stores import BACKENDS
+from tests.stores import BACKENDS, SEALED, open_part
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 from satchel.memory.runs import Runs, Strategy
 
-pytestmark = pytest.mark.parametrize("store", BACKENDS, indirect=True)
+pytestmark = pytest.mark.parametrize("store", [*BACKENDS, SEALED], indirect=True)
 
 THREAD = ThreadId("t", "a")
 
@@ -52,8 +52,8 @@ async def end(runs: Runs, turn: Turn, status: str = "success") -> None:
 async def clean(runs: Runs, store: Store) -> AsyncIterator[None]:
     yield
     await runs.delete(THREAD)
-    if isinstance(store, ServerStore):  # streams expire, and the list of busy threads is swept by workers
-        await store.connection.redis.flushall()
+    if isinstance(server := open_part(store), ServerStore):  # streams expire, workers sweep the busy ones
+        await server.connection.redis.flushall()
     await runs.aclose()
 
 
