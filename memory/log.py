@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from satchel.memory import handles
@@ -14,6 +13,7 @@ from satchel.memory.errors import DamagedEntry, LeaseLost, StoreError, ThreadNot
 from satchel.memory.normalise import text as storable
 from satchel.memory.records import Call, Entry, Opened, Page, Reply, Result, Said
 from satchel.memory.sentences import absent
+from satchel.memory.tasks import ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,9 +121,7 @@ class Log:
         """Finish what is being written, and give the lease back."""
         async with self._order:
             if self._heart is not None:
-                self._heart.cancel()
-                with suppress(asyncio.CancelledError):
-                    await self._heart
+                await ended(self._heart)
             await self.store.release(self._lease)
 
     async def rewind(self) -> None:

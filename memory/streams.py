@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from satchel.memory.errors import StoreError
 from satchel.memory.runs import order
+from satchel.memory.tasks import ended
 
 if TYPE_CHECKING:
     from satchel.memory.runs import Event, Runs
@@ -124,9 +125,7 @@ class Streams:
     async def aclose(self) -> None:
         """End the reader."""
         if self._reader is not None:
-            self._reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reader
+            await ended(self._reader)
             self._reader = None
         with suppress(StoreError):
             await self.runs.aclose()

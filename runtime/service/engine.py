@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from satchel.memory.memory_store import MemoryStore
 from satchel.memory.open import runs_of
 from satchel.memory.saver import RedisSaver
 from satchel.memory.streams import Streams
+from satchel.memory.tasks import ended
 from satchel.runtime.agent import Agent
 from satchel.runtime.service import faults
 from satchel.runtime.service.agents import ServedAgent
@@ -85,9 +85,7 @@ class Service:
         self.draining = True
         self.streams.wake()
         if self._looking is not None:
-            self._looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._looking
+            await ended(self._looking)
         closing = asyncio.create_task(self._local.aclose())
         await self.worker.drain()
         await closing

@@ -45,10 +45,14 @@ class Accepted:
 async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: bool = False) -> Accepted:
     """Accept a run on a thread, or on one of its own: stored first, then dispatched.
 
-    Raises 404 for an unknown thread or assistant, 409 if the thread is busy and the strategy is `reject`, 422 for an
-    assistant that is neither a UUID nor a graph, 429 if too many runs wait.
+    Raises 400 if configurable values come twice, 404 for an unknown thread or assistant, 409 if the thread is busy and
+    the strategy is `reject`, 422 for what is no id, 429 if too many runs wait.
     """
     service = call.service
+    if body.context and (body.config or {}).get("configurable"):
+        raise faults.Refused(400, "give either context or config.configurable, not both; context is the newer one")
+    if body.checkpoint_id:
+        checked(body.checkpoint_id, "checkpoint")
     assistant = await _assistant(call, body.assistant_id)
     at = threads.of(call, thread if thread is not None else str(uuid.uuid4()))
     run = str(uuid.uuid4())
@@ -73,7 +77,7 @@ async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: boo
     if admitted.how == "full":
         raise faults.Refused(429, f"{LIMIT} runs wait in this thread", {"Retry-After": "5"})
     if thread is not None:
-        await threads.changed(call, at, {"metadata": marks, "config": {"configurable": {}}})
+        await threads.changed(call, at, {"metadata": marks, "config": {**(body.config or {}), "configurable": {}}})
     for other in admitted.before if doc["multitask_strategy"] in {"interrupt", "rollback"} else ():
         await service.dispatcher.cancel(at, other)
     if delay:
@@ -103,16 +107,15 @@ def _document(
     body: RunCreate, assistant: Mapping[str, Any], marks: Mapping[str, Any], *, temporary: bool, wait: bool
 ) -> dict[str, Any]:
     config, own = body.config or {}, assistant["config"]
-    merged = {**own, **config}
-    if own.get("configurable") or config.get("configurable"):
-        merged["configurable"] = {**(own.get("configurable") or {}), **(config.get("configurable") or {})}
+    given, set_before = config.get("configurable") or {}, own.get("configurable") or {}
+    context = {**assistant["context"], **(body.context or given)}
     checkpoint = {**(body.checkpoint or {}), **({"checkpoint_id": body.checkpoint_id} if body.checkpoint_id else {})}
     return {
         **body.model_dump(exclude={"assistant_id", "thread_id", "after_seconds", "if_not_exists", "checkpoint_id"}),
         **marks,
-        "config": merged,
-        "context": {**assistant["context"], **(body.context or {})},
-        "metadata": {**assistant["metadata"], **(body.metadata or {}), **marks},
+        "config": {**own, **config, "configurable": {**set_before, **given, **(body.context or {})}},
+        "context": context,
+        "metadata": {**assistant["metadata"], **(config.get("metadata") or {}), **(body.metadata or {}), **marks},
         "multitask_strategy": body.multitask_strategy or "enqueue",
         "stream_mode": body.stream_mode or ["values"],
         "checkpoint": checkpoint or None,
@@ -123,7 +126,18 @@ def _document(
 
 def shown(thread: ThreadId, run: str, doc: Mapping[str, Any], status: str, updated: int) -> Run:
     """A run, as the API has it."""
-    kwargs = ("input", "command", "config", "context", "stream_mode", "interrupt_before", "interrupt_after", "webhook")
+    kwargs = (
+        "input",
+        "command",
+        "context",
+        "stream_mode",
+        "interrupt_before",
+        "interrupt_after",
+        "feedback_keys",
+        "webhook",
+    )
+    ids = {"run_id": run, "thread_id": thread.name, "graph_id": doc["graph_id"], "assistant_id": doc["assistant_id"]}
+    config = doc["config"]
     return {
         "run_id": run,
         "thread_id": thread.name,
@@ -132,6 +146,7 @@ def shown(thread: ThreadId, run: str, doc: Mapping[str, Any], status: str, updat
         "status": status,
         "kwargs": {
             **{name: doc.get(name) for name in kwargs},
+            "config": {**config, "metadata": doc["metadata"], "configurable": {**config["configurable"], **ids}},
             "subgraphs": doc["stream_subgraphs"],
             "resumable": doc["stream_resumable"],
             "temporary": doc["temporary"],
@@ -157,12 +172,12 @@ async def found(call: Caller, thread: str, run: str) -> tuple[ThreadId, RunRow]:
     return at, row
 
 
-def checked(run: str) -> str:
-    """A run's id, as a UUID is written. Raises 422."""
+def checked(name: str, what: str = "run") -> str:
+    """The id of a run or a checkpoint, as a UUID is written. Raises 422."""
     try:
-        return str(uuid.UUID(run))
+        return str(uuid.UUID(name))
     except ValueError:
-        raise faults.wrong("Invalid run ID: must be a UUID") from None
+        raise faults.wrong(f"Invalid {what} ID: must be a UUID") from None
 
 
 async def stop(call: Caller, thread: ThreadId, run: str, action: Action) -> bool:

@@ -18,7 +18,8 @@ def wire(state: StateSnapshot) -> dict[str, Any]:
     """A state with its tasks, its checkpoint and the one before."""
     here, before = checkpoint(state.config), checkpoint(state.parent_config)
     found = state.created_at is not None
-    metadata = {k: v for k, v in (state.metadata or {}).items() if k[:2] != "__"} if found else None
+    kept = {k: v for k, v in (state.metadata or {}).items() if k[:2] != "__"}
+    metadata = {**kept, "thread_id": here["thread_id"]} if found and here else None
     return {
         "values": state.values,
         "next": list(state.next),
@@ -38,8 +39,8 @@ def checkpoint(config: RunnableConfig | None) -> dict[str, Any] | None:
     where = (config or {}).get("configurable") or {}
     if not where.get("checkpoint_id"):
         return None
-    found = {"checkpoint_id": where["checkpoint_id"], "thread_id": where.get("thread_id")}
-    return {**found, "checkpoint_ns": where.get("checkpoint_ns", "")}
+    found: dict[str, Any] = {key: where[key] for key in ("checkpoint_id", "checkpoint_map") if key in where}
+    return {**found, "thread_id": where.get("thread_id"), "checkpoint_ns": where.get("checkpoint_ns", "")}
 
 
 def interrupt(found: Interrupt) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def schemas(graph: Pregel[Any, Any, Any, Any]) -> dict[str, Any]:
         "input_schema": _described(graph.get_input_jsonschema),
         "output_schema": _described(graph.get_output_jsonschema),
         "state_schema": _described(lambda: _state_schema(graph)),
-        "config_schema": _described(lambda: graph.get_config_jsonschema()["$defs"]["Configurable"]),
+        "config_schema": _described(lambda: graph.get_config_jsonschema().get("$defs", {}).get("Configurable", {})),
         "context_schema": _described(graph.get_context_jsonschema),
     }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import StreamingResponse
 
 from satchel.memory.runs import END, START
+from satchel.memory.tasks import apart
 from satchel.runtime.service import runs, threads, wire
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 SSE = "text/event-stream; charset=utf-8"
 FROM_THE_START = {"-1", "0", "0-0"}
 
-GONE = {"__error__": {"error": "HTTPException", "message": "404: Run not found"}}
+NONE = {"error": "HTTPException", "message": "404: Run not found"}
+GONE = {"__error__": NONE}
 """The answer about a run that was removed."""
 
 NAMES = {"messages-tuple": "messages"}
@@ -57,6 +59,12 @@ async def stream(
     return StreamingResponse(body, media_type=SSE, headers=headers)
 
 
+def nothing(thread: ThreadId, run: str) -> StreamingResponse:
+    """The events of a run that is not there, or no longer: an error."""
+    headers = {**HEADERS, **place(f"/threads/{thread.name}/runs/{run}", "stream")}
+    return StreamingResponse([b"event: error\ndata: %b\n\n" % wire.dumps(NONE)], media_type=SSE, headers=headers)
+
+
 async def _sse(
     call: Caller, thread: ThreadId, run: str, start: str, modes: frozenset[str], *, ids: bool, cancel: bool
 ) -> AsyncIterator[bytes]:
@@ -73,7 +81,7 @@ async def _sse(
         ended = True
     finally:
         if cancel and not ended:
-            await runs.stop(call, thread, run, "interrupt")
+            await apart(runs.stop(call, thread, run, "interrupt"))
 
 
 async def events(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncIterator[Event | None]:
@@ -130,14 +138,12 @@ async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool) -> 
                 found = event.data
             elif event.name == "error":
                 failed = b'{"__error__":%b}' % event.data
-            elif event.name == END and event.data == b"rollback":
-                failed = wire.dumps(GONE)
         ended = not call.service.draining
         if not ended:
             raise ConnectionAbortedError("the server is ending")  # a broken answer is asked for again, an empty one not
     finally:
         if cancel and not ended and not call.service.draining:
-            await runs.stop(call, thread, run, "interrupt")
+            await apart(runs.stop(call, thread, run, "interrupt"))
     if ended:
         await call.service.runs.taken(thread, run)
         yield failed or found or wire.dumps(await final(call, thread, run))
@@ -152,4 +158,6 @@ async def final(call: Caller, thread: ThreadId, run: str) -> Any:
         return {"__error__": wire.loads(row.error)}
     known = await call.service.runs.row(thread)
     served = await threads.graph_of(call, known) if known else None
-    return (await served.values(thread) if served else None) or {}
+    found = (await served.values(thread) if served else None) or {}
+    asked = [one for some in wire.loads(known.rest).get("interrupts", {}).values() for one in some] if known else []
+    return {**found, "__interrupt__": asked} if asked and row.status == "success" else found

@@ -74,27 +74,33 @@ class Worker:
 
     async def execute(self, turn: Turn) -> None:
         """Execute a turn to its end; whatever happens, the run has an end, or waits to be executed again."""
+        try:
+            row = await self._runs.run(turn.thread, turn.run)
+            if row is not None:  # else deleted while it waited
+                asked = wire.loads(row.doc)
+                await self._attend(turn, asked, await self._find(turn.thread.tenant, asked["graph_id"]))
+        except LeaseLost:
+            log.warning("run %s was taken over by another executor; what this one wrote since was refused", turn.run)
+        except StoreError:
+            log.warning("run %s could not be ended, since the store fails; it will be executed again", turn.run)
+
+    async def _attend(self, turn: Turn, asked: dict[str, Any], served: Served) -> None:
         control, bell = RunControl(), asyncio.Event()
-        task = asyncio.create_task(self._work(turn, control), name=f"run {turn.run}")
+        if turn.cancel:
+            self._why[turn.run] = turn.cancel
+        task = asyncio.create_task(self._work(turn, asked, served, control), name=f"run {turn.run}")
         self._going[turn.run] = (task, control, bell)
         beat = asyncio.create_task(self._beat(turn, bell))
         try:
             await asyncio.wait([task])
             if not task.cancelled() and (problem := task.exception()):
                 raise problem
-        except LeaseLost:
-            log.warning("run %s was taken over by another executor; what this one wrote since was refused", turn.run)
-        except StoreError:
-            log.warning("run %s could not be ended, since the store fails; it will be executed again", turn.run)
         finally:
             beat.cancel()
             del self._going[turn.run]
             self._why.pop(turn.run, None)
 
     async def _beat(self, turn: Turn, bell: asyncio.Event) -> None:
-        if turn.cancel:
-            self._stop(turn.run, turn.cancel)
-            return
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LEASE / BEATS):
@@ -114,13 +120,13 @@ class Worker:
             self._why[run] = why
             self._going[run][0].cancel()
 
-    async def _work(self, turn: Turn, control: RunControl) -> None:
-        row = await self._runs.run(turn.thread, turn.run)
-        if row is None:  # deleted while it waited
-            return
-        asked = wire.loads(row.doc)
+    def _heed(self, run: str) -> None:
+        """Stop here if the run was told to, before it began or where the cancellation was swallowed (`tasks`)."""
+        if run in self._why:
+            raise asyncio.CancelledError
+
+    async def _work(self, turn: Turn, asked: dict[str, Any], served: Served, control: RunControl) -> None:
         began = time.monotonic()
-        served = await self._find(turn.thread.tenant, asked["graph_id"])
         outbox = Outbox(self._runs, turn, last_values=bool(asked.get("wait")))
         status, error = "success", None
         self._metrics.begun()
@@ -150,10 +156,13 @@ class Worker:
     async def _drive(self, job: Job, served: Served, outbox: Outbox) -> None:
         if job.attempt > ATTEMPTS:
             raise RuntimeError(f"the run was begun {ATTEMPTS} times and never came to an end")
+        self._heed(job.run)
         await outbox.add("metadata", {"run_id": job.run, "attempt": job.attempt})
+        self._heed(job.run)
         async with aclosing(served.stream(job)) as parts:  # type: ignore[type-var]  # it is a generator
             async for part in parts:
                 await outbox.add(part.name, part.data)
+                self._heed(job.run)
 
     async def _hand_back(self, turn: Turn, outbox: Outbox, why: str) -> None:
         if why == "lost":
