@@ -50,7 +50,7 @@ async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: boo
     """
     service = call.service
     if body.context and (body.config or {}).get("configurable"):
-        raise faults.Refused(400, "give either context or config.configurable, not both; context is the newer one")
+        raise faults.Refused(400, faults.TWICE)
     if body.checkpoint_id:
         checked(body.checkpoint_id, "checkpoint")
     assistant = await _assistant(call, body.assistant_id)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
-from pydantic import Field
 
 from satchel.memory.runs import START
 from satchel.runtime.service import answers, faults, runs, streaming, threads, wire
 from satchel.runtime.service.caller import Called
-from satchel.runtime.service.models import RunCreate, RunsCancel
+from satchel.runtime.service.models import RunBatch, RunCreate, RunsCancel
 
 if TYPE_CHECKING:
     from satchel.memory.store import ThreadId
@@ -77,7 +76,7 @@ async def _wait(call: Caller, body: RunCreate, thread: str | None) -> Response:
 
 
 @router.post("/runs/batch")
-async def batch(body: Annotated[list[RunCreate], Field(min_length=1)], call: Called) -> Response:
+async def batch(body: RunBatch, call: Called) -> Response:
     """Start several runs, each on its thread or on one of its own."""
     made = [await runs.accept(call, one, one.thread_id) for one in body]
     return answers.json([one.shown for one in made])
@@ -155,7 +154,7 @@ async def _join(call: Caller, at: ThreadId, run: str, *, cancel: bool = False) -
     if row is not None and row.status in runs.ENDED:
         headers = streaming.place(f"/threads/{at.name}/runs/{run}", "join")
         return answers.json(await streaming.final(call, at, run), headers=headers)
-    return await streaming.answer(call, at, run, cancel=cancel)
+    return await streaming.answer(call, at, run, cancel=cancel, gone=row is None)
 
 
 @router.get("/threads/{thread}/runs/{run}/stream")

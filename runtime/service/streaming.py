@@ -49,11 +49,12 @@ async def stream(
 ) -> StreamingResponse:
     """The events of a run after an id. Without one, whoever comes first gets all, who comes later what is to come."""
     service = call.service
-    first = await service.runs.taken(thread, run)
-    if after is not None:
-        start = START if after in FROM_THE_START else after
-    else:
-        start = START if first else await service.runs.last(thread, run)
+    async with service.streams.looks:
+        first = await service.runs.taken(thread, run)
+        if after is not None:
+            start = START if after in FROM_THE_START else after
+        else:
+            start = START if first else await service.runs.last(thread, run)
     body = _sse(call, thread, run, start, frozenset(NAMES.get(mode, mode) for mode in modes), ids=ids, cancel=cancel)
     headers = {**HEADERS, **place(f"/threads/{thread.name}/runs/{run}", "stream")}
     return StreamingResponse(body, media_type=SSE, headers=headers)
@@ -101,7 +102,8 @@ async def events(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncI
                 quiet = time.monotonic()
             elif time.monotonic() - quiet >= BEAT:
                 quiet = time.monotonic()
-                row = await service.runs.run(thread, run)
+                async with service.streams.looks:
+                    row = await service.runs.run(thread, run)
                 if row is None or row.status in runs.ENDED:
                     # the end may have come between the last look and this one
                     for event in await service.runs.page(thread, run, follower.after, 1_000):
@@ -114,15 +116,18 @@ async def events(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncI
 
 
 async def answer(
-    call: Caller, thread: ThreadId, run: str, *, cancel: bool = False, headers: dict[str, str] | None = None
+    call: Caller, thread: ThreadId, run: str, *, cancel: bool = False, gone: bool = False
 ) -> StreamingResponse:
-    """The values at the end of a run as one JSON answer, with a newline now and then before it."""
-    place_of = place(f"/threads/{thread.name}/runs/{run}", "join")
-    body = _answer(call, thread, run, cancel=cancel)
-    return StreamingResponse(body, media_type="application/json", headers={**place_of, **(headers or {})})
+    """The values at the end of a run as one JSON answer, with a newline now and then before it.
+
+    `gone` says that the run is no longer there: if it was rolled back, there is nothing to tell of it.
+    """
+    headers = place(f"/threads/{thread.name}/runs/{run}", "join")
+    body = _answer(call, thread, run, cancel=cancel, gone=gone)
+    return StreamingResponse(body, media_type="application/json", headers=headers)
 
 
-async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool) -> AsyncIterator[bytes]:
+async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool, gone: bool) -> AsyncIterator[bytes]:
     found: bytes | None = None
     failed: bytes | None = None
     ended = False
@@ -138,6 +143,8 @@ async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool) -> 
                 found = event.data
             elif event.name == "error":
                 failed = b'{"__error__":%b}' % event.data
+            elif event.name == END and event.data == b"rollback" and gone:
+                failed = wire.dumps(GONE)
         ended = not call.service.draining
         if not ended:
             raise ConnectionAbortedError("the server is ending")  # a broken answer is asked for again, an empty one not

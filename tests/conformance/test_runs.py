@@ -17,14 +17,14 @@ from satchel.memory.runs import END, START, NoTurn, Turn
 from satchel.memory.saver import RedisSaver
 from satchel.memory.store import Store, ThreadId
 from satchel.memory.streams import BUFFER, Streams
-from tests.stores import BACKENDS, SEALED, open_part
+from tests.stores import EVERYWHERE, SEALED, open_part
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 from satchel.memory.runs import Runs, Strategy
 
-pytestmark = pytest.mark.parametrize("store", [*BACKENDS, SEALED], indirect=True)
+pytestmark = pytest.mark.parametrize("store", [*EVERYWHERE, SEALED], indirect=True)
 
 THREAD = ThreadId("t", "a")
 
