@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from satchel.memory.keyring import VARIABLE
 from tests.service.conftest import at_the_gate, open_gate
 from tests.service.served import TURNS
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.service.conftest import Server
 
 
@@ -97,6 +97,22 @@ async def test_runs_keep_their_order_over_restarts_and_none_is_lost_or_done_twic
     kept = b"".join(path.read_bytes() for path in (mine.folder / "home").rglob("*") if path.is_file())
     assert wanted[0][0].encode() in kept  # ids are open
     assert b"gate0.1" not in kept
+
+
+@pytest.mark.debian
+async def test_a_run_whose_graph_is_no_longer_served_ends_as_an_error(mine: Server) -> None:
+    gate = mine.gate("gate")
+    async with mine.start().client() as client:
+        name = (await client.threads.create())["thread_id"]
+        run = await client.runs.create(name, "steps", input={"name": "a", "gate": gate.name}, stream_mode=MODES)
+        await at_the_gate(client, name, run["run_id"])
+    mine.kill()
+    mine.agent = "served:echo"
+    async with mine.start().client() as client:
+        ended: Any = await client.runs.join(name, run["run_id"])
+        assert "Graph 'steps' not found" in ended["__error__"]["message"]
+        assert (await client.runs.get(name, run["run_id"]))["status"] == "error"
+        assert (await client.threads.get(name))["status"] == "error"
 
 
 async def test_a_server_that_is_told_to_end_stops_between_two_steps(mine: Server) -> None:
