@@ -59,8 +59,6 @@ class Assistants:
     async def create(self, tenant: str, body: AssistantCreate) -> Assistant:
         """Make an assistant. Raises 404 for an unknown graph and 409 for an id that is taken."""
         self._known(body.graph_id)
-        if body.context and (body.config or {}).get("configurable"):
-            raise faults.Refused(400, faults.TWICE)
         name = self.checked(body.assistant_id) if body.assistant_id else str(uuid.uuid4())
         known = await self._document(tenant, name)
         if known is None:

@@ -13,7 +13,6 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import ConfigDict
 
 from satchel.memory.runs import END, START
-from satchel.memory.tasks import apart
 from satchel.runtime.service import answers, faults, runs, streaming, wire
 from satchel.runtime.service.caller import Called
 from satchel.runtime.service.models import Body, RunCreate
@@ -133,7 +132,7 @@ async def _chunks(call: Caller, made: Accepted, head: dict[str, Any], *, usage: 
         yield b"data: [DONE]\n\n"
     finally:
         if not ended:
-            await apart(runs.stop(call, made.thread, made.run, "interrupt"))
+            await runs.stop(call, made.thread, made.run, "interrupt")
 
 
 def _piece(data: list[Any]) -> str:

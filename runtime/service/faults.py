@@ -20,9 +20,7 @@ from satchel.runtime.service.wire import dumps
 if TYPE_CHECKING:
     from fastapi import Request
 
-TWICE = "give either context or config.configurable, not both; context is the newer one"
-
-__all__ = ["TWICE", "Refused", "conflict", "missing", "told", "wrong"]
+__all__ = ["Refused", "conflict", "missing", "told", "wrong"]
 
 STATUS: list[tuple[type[Exception], int]] = [
     (UnknownHandle, 404),

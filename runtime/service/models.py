@@ -114,10 +114,6 @@ class RunCreate(Body):
     thread_id: str | None = None
 
 
-RunBatch = Annotated[list[RunCreate], Field(min_length=1)]
-"""POST /runs/batch."""
-
-
 class RunsCancel(Body):
     """POST /runs/cancel."""
 

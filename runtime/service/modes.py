@@ -60,7 +60,7 @@ class Modes:
     def parts(self, ns: Sequence[str], mode: str, data: Any) -> list[Part]:
         """The events of one part of the graph's stream."""
         if mode == "messages":
-            return self._messages("|".join([mode, *ns]), *data)
+            return self._messages("|".join(["messages", *ns]), *data)
         if mode not in self._modes:
             return []
         where = "|".join([mode, *ns])

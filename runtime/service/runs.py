@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Mapping
@@ -45,12 +46,10 @@ class Accepted:
 async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: bool = False) -> Accepted:
     """Accept a run on a thread, or on one of its own: stored first, then dispatched.
 
-    Raises 400 if configurable values come twice, 404 for an unknown thread or assistant, 409 if the thread is busy and
-    the strategy is `reject`, 422 for what is no id, 429 if too many runs wait.
+    Raises 404 for an unknown thread or assistant, 409 if the thread is busy and the strategy is `reject`, 422 for an
+    assistant that is neither a UUID nor a graph, 429 if too many runs wait.
     """
     service = call.service
-    if body.context and (body.config or {}).get("configurable"):
-        raise faults.Refused(400, faults.TWICE)
     if body.checkpoint_id:
         checked(body.checkpoint_id, "checkpoint")
     assistant = await _assistant(call, body.assistant_id)
@@ -77,7 +76,7 @@ async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: boo
     if admitted.how == "full":
         raise faults.Refused(429, f"{LIMIT} runs wait in this thread", {"Retry-After": "5"})
     if thread is not None:
-        await threads.changed(call, at, {"metadata": marks, "config": {**(body.config or {}), "configurable": {}}})
+        await threads.changed(call, at, {"metadata": marks, "config": {"configurable": {}}})
     for other in admitted.before if doc["multitask_strategy"] in {"interrupt", "rollback"} else ():
         await service.dispatcher.cancel(at, other)
     if delay:
@@ -107,15 +106,16 @@ def _document(
     body: RunCreate, assistant: Mapping[str, Any], marks: Mapping[str, Any], *, temporary: bool, wait: bool
 ) -> dict[str, Any]:
     config, own = body.config or {}, assistant["config"]
-    given, set_before = config.get("configurable") or {}, own.get("configurable") or {}
-    context = {**assistant["context"], **(body.context or given)}
+    merged = {**own, **config}
+    if own.get("configurable") or config.get("configurable"):
+        merged["configurable"] = {**(own.get("configurable") or {}), **(config.get("configurable") or {})}
     checkpoint = {**(body.checkpoint or {}), **({"checkpoint_id": body.checkpoint_id} if body.checkpoint_id else {})}
     return {
         **body.model_dump(exclude={"assistant_id", "thread_id", "after_seconds", "if_not_exists", "checkpoint_id"}),
         **marks,
-        "config": {**own, **config, "configurable": {**set_before, **given, **(body.context or {})}},
-        "context": context,
-        "metadata": {**assistant["metadata"], **(config.get("metadata") or {}), **(body.metadata or {}), **marks},
+        "config": merged,
+        "context": {**assistant["context"], **(body.context or {})},
+        "metadata": {**assistant["metadata"], **(body.metadata or {}), **marks},
         "multitask_strategy": body.multitask_strategy or "enqueue",
         "stream_mode": body.stream_mode or ["values"],
         "checkpoint": checkpoint or None,
@@ -137,7 +137,7 @@ def shown(thread: ThreadId, run: str, doc: Mapping[str, Any], status: str, updat
         "webhook",
     )
     ids = {"run_id": run, "thread_id": thread.name, "graph_id": doc["graph_id"], "assistant_id": doc["assistant_id"]}
-    config = doc["config"]
+    config, given = doc["config"], doc["config"].get("configurable") or {}
     return {
         "run_id": run,
         "thread_id": thread.name,
@@ -146,7 +146,11 @@ def shown(thread: ThreadId, run: str, doc: Mapping[str, Any], status: str, updat
         "status": status,
         "kwargs": {
             **{name: doc.get(name) for name in kwargs},
-            "config": {**config, "metadata": doc["metadata"], "configurable": {**config["configurable"], **ids}},
+            "config": {
+                **config,
+                "metadata": doc["metadata"],
+                "configurable": {**given, **ids},
+            },
             "subgraphs": doc["stream_subgraphs"],
             "resumable": doc["stream_resumable"],
             "temporary": doc["temporary"],
@@ -178,6 +182,16 @@ def checked(name: str, what: str = "run") -> str:
         return str(uuid.UUID(name))
     except ValueError:
         raise faults.wrong(f"Invalid {what} ID: must be a UUID") from None
+
+
+_leaving: set[asyncio.Task[bool]] = set()
+
+
+def leave(call: Caller, thread: ThreadId, run: str) -> None:
+    """Stop a run whose reader went away: in a task of its own, since the reader's can wait for nothing any more."""
+    task = asyncio.create_task(stop(call, thread, run, "interrupt"))
+    _leaving.add(task)
+    task.add_done_callback(_leaving.discard)
 
 
 async def stop(call: Caller, thread: ThreadId, run: str, action: Action) -> bool:

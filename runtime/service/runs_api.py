@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from satchel.memory.runs import START
 from satchel.runtime.service import answers, faults, runs, streaming, threads, wire
 from satchel.runtime.service.caller import Called
-from satchel.runtime.service.models import RunBatch, RunCreate, RunsCancel
+from satchel.runtime.service.models import RunCreate, RunsCancel
 
 if TYPE_CHECKING:
     from satchel.memory.store import ThreadId
@@ -76,8 +76,10 @@ async def _wait(call: Caller, body: RunCreate, thread: str | None) -> Response:
 
 
 @router.post("/runs/batch")
-async def batch(body: RunBatch, call: Called) -> Response:
+async def batch(body: list[RunCreate], call: Called) -> Response:
     """Start several runs, each on its thread or on one of its own."""
+    if not body:
+        raise faults.wrong("a batch holds at least one run")
     made = [await runs.accept(call, one, one.thread_id) for one in body]
     return answers.json([one.shown for one in made])
 
@@ -112,17 +114,14 @@ async def _with_status(call: Caller, status: str) -> list[tuple[ThreadId, str]]:
 async def listed(
     thread: str,
     call: Called,
-    *,
     limit: Annotated[int, Query(ge=0, le=1_000)] = 10,
     offset: Annotated[int, Query(ge=0)] = 0,
     status: str | None = None,
-    select: Annotated[list[str] | None, Query()] = None,
 ) -> Response:
-    """The runs of a thread, newest first, or the parts of them that are selected."""
+    """The runs of a thread, newest first."""
     row = await threads.found(call, thread)
     rows = [one for one in reversed(await call.service.runs.runs(row.thread)) if status in {None, one.status}]
-    found = [runs.of_row(row.thread, one) for one in rows[offset : offset + limit]]
-    return answers.json([{name: one[name] for name in select or one if name in one} for one in found])
+    return answers.json([runs.of_row(row.thread, one) for one in rows[offset : offset + limit]])
 
 
 @router.get("/threads/{thread}/runs/{run}")
@@ -154,7 +153,7 @@ async def _join(call: Caller, at: ThreadId, run: str, *, cancel: bool = False) -
     if row is not None and row.status in runs.ENDED:
         headers = streaming.place(f"/threads/{at.name}/runs/{run}", "join")
         return answers.json(await streaming.final(call, at, run), headers=headers)
-    return await streaming.answer(call, at, run, cancel=cancel, gone=row is None)
+    return await streaming.answer(call, at, run, cancel=cancel)
 
 
 @router.get("/threads/{thread}/runs/{run}/stream")

@@ -18,8 +18,9 @@ def wire(state: StateSnapshot) -> dict[str, Any]:
     """A state with its tasks, its checkpoint and the one before."""
     here, before = checkpoint(state.config), checkpoint(state.parent_config)
     found = state.created_at is not None
-    kept = {k: v for k, v in (state.metadata or {}).items() if k[:2] != "__"}
-    metadata = {**kept, "thread_id": here["thread_id"]} if found and here else None
+    metadata = {k: v for k, v in (state.metadata or {}).items() if k[:2] != "__"} if found else None
+    if metadata is not None and here is not None:
+        metadata["thread_id"] = here["thread_id"]
     return {
         "values": state.values,
         "next": list(state.next),
@@ -39,8 +40,9 @@ def checkpoint(config: RunnableConfig | None) -> dict[str, Any] | None:
     where = (config or {}).get("configurable") or {}
     if not where.get("checkpoint_id"):
         return None
-    found: dict[str, Any] = {key: where[key] for key in ("checkpoint_id", "checkpoint_map") if key in where}
-    return {**found, "thread_id": where.get("thread_id"), "checkpoint_ns": where.get("checkpoint_ns", "")}
+    found = {"checkpoint_id": where["checkpoint_id"], "thread_id": where.get("thread_id")}
+    inner = {"checkpoint_map": where["checkpoint_map"]} if where.get("checkpoint_map") else {}
+    return {**found, "checkpoint_ns": where.get("checkpoint_ns", ""), **inner}
 
 
 def interrupt(found: Interrupt) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import StreamingResponse
 
 from satchel.memory.runs import END, START
-from satchel.memory.tasks import apart
 from satchel.runtime.service import runs, threads, wire
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ async def _sse(
         ended = True
     finally:
         if cancel and not ended:
-            await apart(runs.stop(call, thread, run, "interrupt"))
+            runs.leave(call, thread, run)
 
 
 async def events(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncIterator[Event | None]:
@@ -116,18 +115,15 @@ async def events(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncI
 
 
 async def answer(
-    call: Caller, thread: ThreadId, run: str, *, cancel: bool = False, gone: bool = False
+    call: Caller, thread: ThreadId, run: str, *, cancel: bool = False, headers: dict[str, str] | None = None
 ) -> StreamingResponse:
-    """The values at the end of a run as one JSON answer, with a newline now and then before it.
-
-    `gone` says that the run is no longer there: if it was rolled back, there is nothing to tell of it.
-    """
-    headers = place(f"/threads/{thread.name}/runs/{run}", "join")
-    body = _answer(call, thread, run, cancel=cancel, gone=gone)
-    return StreamingResponse(body, media_type="application/json", headers=headers)
+    """The values at the end of a run as one JSON answer, with a newline now and then before it."""
+    place_of = place(f"/threads/{thread.name}/runs/{run}", "join")
+    body = _answer(call, thread, run, cancel=cancel)
+    return StreamingResponse(body, media_type="application/json", headers={**place_of, **(headers or {})})
 
 
-async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool, gone: bool) -> AsyncIterator[bytes]:
+async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool) -> AsyncIterator[bytes]:
     found: bytes | None = None
     failed: bytes | None = None
     ended = False
@@ -143,14 +139,14 @@ async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool, gon
                 found = event.data
             elif event.name == "error":
                 failed = b'{"__error__":%b}' % event.data
-            elif event.name == END and event.data == b"rollback" and gone:
+            elif event.name == END and event.data == b"rollback":
                 failed = wire.dumps(GONE)
         ended = not call.service.draining
         if not ended:
             raise ConnectionAbortedError("the server is ending")  # a broken answer is asked for again, an empty one not
     finally:
         if cancel and not ended and not call.service.draining:
-            await apart(runs.stop(call, thread, run, "interrupt"))
+            runs.leave(call, thread, run)
     if ended:
         await call.service.runs.taken(thread, run)
         yield failed or found or wire.dumps(await final(call, thread, run))
@@ -167,4 +163,4 @@ async def final(call: Caller, thread: ThreadId, run: str) -> Any:
     served = await threads.graph_of(call, known) if known else None
     found = (await served.values(thread) if served else None) or {}
     asked = [one for some in wire.loads(known.rest).get("interrupts", {}).values() for one in some] if known else []
-    return {**found, "__interrupt__": asked} if asked and row.status == "success" else found
+    return {**found, "__interrupt__": asked} if asked and isinstance(found, dict) else found

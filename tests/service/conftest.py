@@ -27,13 +27,13 @@ class Server:
 
     def __init__(self, folder: Path, agent: str = "served:served") -> None:
         self.folder = folder
-        self.agent = agent
+        self._agent = agent
         self._port = 0
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> Server:
         """Start it and wait until it listens; started again, it listens where it did before."""
-        command = [sys.executable, "-m", "satchel", "serve", "--agent", self.agent, "--port", str(self._port)]
+        command = [sys.executable, "-m", "satchel", "serve", "--agent", self._agent, "--port", str(self._port)]
         environment = {**os.environ, "SATCHEL_HOME": str(self.folder / "home"), "SERVED_IN": str(self.folder)}
         self._process = subprocess.Popen(command, cwd=HERE, env=environment, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None

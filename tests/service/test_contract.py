@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from langgraph_sdk.errors import BadRequestError, ConflictError, NotFoundError, UnprocessableEntityError
+from langgraph_sdk.errors import ConflictError, NotFoundError, UnprocessableEntityError
 
 from tests.service.conftest import at_the_gate, open_gate
 
@@ -240,17 +240,10 @@ async def test_what_the_reference_server_answers_at_the_edges(client: LangGraphC
     ]
     missing = [part async for part in client.runs.join_stream(name, str(uuid.uuid4()))]
     assert [(part.event, part.data["message"]) for part in missing] == [("error", "404: Run not found")]
-    given: Any = await client.runs.create(name, "steps", input={}, config={"configurable": {"k": 1}, "tags": ["t"]})
-    assert given["kwargs"]["context"] == {"k": 1}
+    given: Any = await client.runs.create(name, "steps", input={}, config={"configurable": {"k": 1}})
     ids = {key: given[key] for key in ("run_id", "thread_id", "assistant_id")}
     assert given["kwargs"]["config"]["configurable"] == {"k": 1, "graph_id": "steps", **ids}
     await client.runs.join(name, given["run_id"])
-    kept: Any = await client.threads.get(name)
-    assert kept["config"] == {"configurable": {}, "tags": ["t"]}
-    parts: Any = await client.runs.list(name, limit=1, select=["status"])
-    assert parts == [{"status": "success"}]
-    with pytest.raises(BadRequestError):
-        await client.runs.create(name, "steps", config={"configurable": {"k": 1}}, context={"k": 1})
     with pytest.raises(UnprocessableEntityError):
         await client.runs.create(name, "steps", checkpoint_id="first")
     await client.runs.delete(name, given["run_id"])

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from satchel.memory.keyring import VARIABLE
-from tests.service.conftest import at_the_gate, open_gate
+from tests.service.conftest import Server, at_the_gate, open_gate
 from tests.service.served import TURNS
-
-if TYPE_CHECKING:
-    from tests.service.conftest import Server
-
 
 MODES: list[Any] = ["updates", "custom"]
 
@@ -107,12 +103,13 @@ async def test_a_run_whose_graph_is_no_longer_served_ends_as_an_error(mine: Serv
         run = await client.runs.create(name, "steps", input={"name": "a", "gate": gate.name}, stream_mode=MODES)
         await at_the_gate(client, name, run["run_id"])
     mine.kill()
-    mine.agent = "served:echo"
-    async with mine.start().client() as client:
+    other = Server(mine.folder, "served:echo").start()
+    async with other.client() as client:
         ended: Any = await client.runs.join(name, run["run_id"])
         assert "Graph 'steps' not found" in ended["__error__"]["message"]
         assert (await client.runs.get(name, run["run_id"]))["status"] == "error"
         assert (await client.threads.get(name))["status"] == "error"
+    other.kill()
 
 
 async def test_a_server_that_is_told_to_end_stops_between_two_steps(mine: Server) -> None:
