@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from multiprocessing.process import BaseProcess
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds that anything may take before it counts as lost."""
 
 
