@@ -6,9 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from satchel.memory.behind import text_of
     from satchel.memory.forks import fork_thread
     from satchel.memory.langgraph_store import RedisStore
-    from satchel.memory.log import Log, read_log, text_of
+    from satchel.memory.log import Log, read_log
     from satchel.memory.memory_store import MemoryStore
     from satchel.memory.open import open_store
     from satchel.memory.portable import export_thread, import_thread
@@ -42,7 +43,7 @@ _ROOMS = {
     "import_thread": "portable",
     "open_store": "open",
     "read_log": "log",
-    "text_of": "log",
+    "text_of": "behind",
 }
 
 

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 MOST_WRITERS = 64
 """Threads whose last lists are remembered; those of one that is forgotten are read again."""
 
+TOKEN = "__satchel_token"  # noqa: S105 - a name
+"""Where a config says under which turn (`runs.Turn.token`) is written: once the turn is another's, that is refused."""
+
 ATTEMPTS = 3
 
 _DURABILITY = "__pregel_durability"
@@ -71,7 +74,7 @@ class Checkpoints:
         self._tasks.kept((thread, point.ns, point.id), checkpoint["versions_seen"], values)
         with self._lock:
             writer = self._writer(thread)
-            planned = writer, writer.plan_point(serde, point, values, new_versions)
+            planned = writer, writer.plan_point(serde, point, values, new_versions, _token(config))
         return planned, config_of(thread, point.ns, point.id)
 
     def plan_writes(
@@ -87,7 +90,7 @@ class Checkpoints:
             raise ConfigError("writes belong to a checkpoint: put its checkpoint_id into the config")
         with self._lock:
             writer = self._writer(thread)
-            plan = writer.plan_writes(serde, (ns or "", point), writes, task)
+            plan = writer.plan_writes(serde, (ns or "", point), writes, task, _token(config))
         self._tasks.wrote((thread, ns or "", point), task[0], [channel for channel, _ in writes])
         return writer, plan
 
@@ -232,6 +235,10 @@ class Checkpoints:
             for name in idle[:1]:
                 del self._writers[name]
         return writer
+
+
+def _token(config: RunnableConfig) -> str:
+    return str(config["configurable"].get(TOKEN, ""))
 
 
 def _newest(found: list[points.Point]) -> list[points.Point]:

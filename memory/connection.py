@@ -52,6 +52,11 @@ class Connection:
                 pipe.eval(text, len(names), *names, *args)
             return await pipe.execute()
 
+    async def rest(self) -> None:
+        """Close the connections that nobody uses now; the next commands open new ones. A cluster keeps its own."""
+        if not isinstance(self.redis, Cluster):
+            await self.redis.connection_pool.disconnect(inuse_connections=False)
+
     async def together(self, key: str, *commands: Sequence[Any]) -> list[Any]:
         """The answers of commands sent over one connection to the server of a key, errors among them.
 

@@ -38,12 +38,19 @@ class Change:
     generation: bytes | None = None
     size: int | None = None
 
+    token: str = ""
+    """That of the turn under which it is done (`runs.Turn`); refused if another one stands there. Empty: none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Whether a change was done, and the generation that stands now: `stale` and `taken` say that nothing was done."""
+    """Whether a change was done, and the generation that stands now.
 
-    how: Literal["done", "stale", "taken"]
+    Of the others nothing was done: `stale` (another generation or size), `taken` (something else stands where a fresh
+    value was to go), `lost` (the turn is no longer the writer's).
+    """
+
+    how: Literal["done", "stale", "taken", "lost"]
     generation: bytes
 
 
@@ -74,7 +81,16 @@ class MemoryFields:
 
     def __init__(self) -> None:
         self._threads: dict[ThreadId, dict[bytes, bytes]] = {}
+        self._turns: dict[ThreadId, str] = {}
         self._lock = threading.Lock()
+
+    def turn(self, thread: ThreadId, token: str) -> None:
+        """Whose turn the thread is from now on; empty: nobody's."""
+        with self._lock:
+            if token:
+                self._turns[thread] = token
+            else:
+                self._turns.pop(thread, None)
 
     async def get(self, thread: ThreadId, names: Sequence[bytes]) -> list[bytes | None]:
         """The values of these names."""
@@ -92,6 +108,8 @@ class MemoryFields:
         with self._lock:
             kept = self._threads.setdefault(thread, {})
             generation = kept.get(GENERATION, b"")
+            if change.token and change.token != self._turns.get(thread):
+                return Changed("lost", generation)
             if change.generation not in {None, generation} or change.size not in {None, len(kept)}:
                 return Changed("stale", generation)
             if any(kept.get(name, value) != value for name, value in change.fresh.items()):

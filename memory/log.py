@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from satchel.memory import handles
+from satchel.memory.behind import behind, text_of
 from satchel.memory.codec import decode_entry, encode_settled, settle
 from satchel.memory.cuts import filled, source, thin
-from satchel.memory.errors import DamagedEntry, LeaseLost, StoreError, ThreadNotFound, UnknownHandle
+from satchel.memory.errors import DamagedEntry, LeaseLost, StoreError, ThreadNotFound
 from satchel.memory.normalise import text as storable
-from satchel.memory.records import Call, Entry, Opened, Page, Reply, Result, Said
+from satchel.memory.records import Entry, Opened, Result
 from satchel.memory.sentences import absent
+from satchel.memory.tasks import ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from satchel.memory.records import Json, Record
+    from satchel.memory.records import Record
     from satchel.memory.store import Lease, Store, ThreadId
 
 BEATS = 3
@@ -94,11 +94,7 @@ class Log:
 
     async def behind(self, ref: str) -> Entry:
         """The entry whose text a handle of this thread names; `UnknownHandle` if there is none."""
-        seq = handles.seq(self.salt, ref)
-        entry = await (self._result(seq - handles.RESULT) if seq >= handles.RESULT else self._entry(seq))
-        if entry is None or text_of(entry.record) is None:
-            raise UnknownHandle(f"{ref} names nothing in this thread; use a handle that stands in the prompt")
-        return entry
+        return await behind(ref, self.salt, self._entry, self.length)
 
     async def _entry(self, seq: int) -> Entry | None:
         if seq not in self._loaded and seq < self.length:
@@ -106,24 +102,11 @@ class Log:
             return (await self._whole(found))[0]
         return self._loaded.get(seq)
 
-    async def _result(self, seq: int) -> Entry | None:
-        """The result of the call at `seq`: the first one behind it that names the call."""
-        call = await self._entry(seq)
-        if call is None or not isinstance(call.record, Call):
-            return None
-        for at in range(seq + 1, self.length):
-            entry = await self._entry(at)
-            if entry and isinstance(entry.record, Result) and entry.record.call == call.record.id:
-                return entry
-        return None
-
     async def close(self) -> None:
         """Finish what is being written, and give the lease back."""
         async with self._order:
             if self._heart is not None:
-                self._heart.cancel()
-                with suppress(asyncio.CancelledError):
-                    await self._heart
+                await ended(self._heart)
             await self.store.release(self._lease)
 
     async def rewind(self) -> None:
@@ -214,20 +197,6 @@ async def read_log(store: Store, thread: ThreadId) -> list[Entry]:
         raise ThreadNotFound(absent(thread))
     entries = _decoded(await store.read(thread, 0, head.length), 0, thread)
     return filled(entries, {entry.seq: entry for entry in entries}, text_of)
-
-
-def text_of(record: Record) -> str | None:
-    """The text behind a record's handle; None for a record that has none."""
-    if isinstance(record, Call):
-        return compact(record.args)
-    return record.text if isinstance(record, (Said, Reply, Result, Page)) else None
-
-
-def compact(value: Json) -> str:
-    """A JSON value in its shortest canonical form; a text that stands in place of arguments as it is."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def _decoded(data: Sequence[bytes], start: int, thread: ThreadId) -> list[Entry]:

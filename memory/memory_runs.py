@@ -15,6 +15,7 @@ from satchel.memory.sentences import lost
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from satchel.memory.fields import MemoryFields
     from satchel.memory.runs import Action, Drop, Strategy
     from satchel.memory.store import ThreadId
 
@@ -35,8 +36,9 @@ class _Kept:
 class MemoryRuns(MemoryEvents):
     """Threads, runs and events of a service, without a server."""
 
-    def __init__(self) -> None:
+    def __init__(self, fields: MemoryFields) -> None:
         self._threads: dict[ThreadId, _Kept] = {}
+        self._fields = fields
         super().__init__()
         self._made = 0
 
@@ -79,6 +81,7 @@ class MemoryRuns(MemoryEvents):
     async def delete(self, thread: ThreadId) -> bool:
         """Remove a thread with its runs and events."""
         kept = self._threads.pop(thread, None)
+        self._fields.turn(thread, "")
         for run in kept.runs if kept else ():
             self._streams.pop((thread, run), None)
         return kept is not None
@@ -119,6 +122,7 @@ class MemoryRuns(MemoryEvents):
             if kept.begun or row.due <= now or row.cancel:
                 kept.fence += 1
                 kept.token = f"{kept.fence}-{secrets.token_hex(8)}"
+                self._fields.turn(thread, kept.token)
                 kept.until = time.monotonic() + ttl
                 kept.begun = row.id
                 kept.runs[row.id] = replace(row, status="running", attempt=row.attempt + 1, updated=now)
@@ -137,6 +141,7 @@ class MemoryRuns(MemoryEvents):
         kept = self._threads.get(turn.thread)
         if kept is not None and kept.token == turn.token:
             kept.token = ""
+            self._fields.turn(turn.thread, "")
             if turn.run in kept.runs:
                 kept.runs[turn.run] = replace(kept.runs[turn.run], status="pending")
 
@@ -145,6 +150,7 @@ class MemoryRuns(MemoryEvents):
         kept = self._held(turn)
         self._leave(kept, turn.run)
         kept.token, kept.rest = "", rest
+        self._fields.turn(turn.thread, "")
         if drop:
             kept.runs.pop(turn.run, None)
         elif turn.run in kept.runs:

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from satchel.memory.keyring import Keyring
+    from satchel.memory.memory_store import MemoryStore
     from satchel.memory.runs import Runs
     from satchel.memory.store import Store
 
 
-async def open_store(url: str | None = None) -> Store:
-    """The store at an address; None is the embedded server of the user's data directory.
+async def open_store(url: str | MemoryStore | None = None) -> Store:
+    """The store at an address; None is the embedded server of the user's data directory, a `MemoryStore` itself.
 
     With `SATCHEL_KEY` in the environment what it keeps is encrypted, but for `memory://`, which keeps nothing. Raises
     `ConfigError` for an unknown scheme or a wrong key, `StoreUnreachable`, `StoreUnsafe`.
@@ -26,6 +27,8 @@ async def open_store(url: str | None = None) -> Store:
     keys = from_environment()
     if url is None:
         return _sealed(await _embedded(), keys)
+    if not isinstance(url, str):
+        return url
     scheme = url.partition("://")[0]
     if scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in SCHEMES)
@@ -51,19 +54,25 @@ def opener(url: str | None) -> Callable[[], Awaitable[Store]]:
 
 
 def runs_of(store: Store) -> Runs:
-    """The threads and runs of a service beside a store's own, over the same connections.
+    """The threads and runs of a service beside a store's own, over the same connections; encrypted if the store is.
 
-    Raises `ConfigError` for an encrypted store: what a service keeps of runs and events is not encrypted yet.
+    Raises `ConfigError` for a store that is neither ours in memory nor on a server.
     """
-    if store.url == "memory://":
-        from satchel.memory.memory_runs import MemoryRuns  # noqa: PLC0415 - loaded only when used
+    from satchel.memory.memory_store import MemoryStore  # noqa: PLC0415 - loaded only when used
 
-        return MemoryRuns()
+    if isinstance(store, MemoryStore):
+        from satchel.memory.memory_runs import MemoryRuns  # noqa: PLC0415 - as above
+
+        return MemoryRuns(store.fields)
     from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
+    from satchel.memory.sealed import SealedStore  # noqa: PLC0415 - as above
+    from satchel.memory.sealed_runs import SealedRuns  # noqa: PLC0415 - as above
     from satchel.memory.server_runs import ServerRuns  # noqa: PLC0415 - as above
 
+    if isinstance(store, SealedStore) and isinstance(store.inner, ServerStore):
+        return SealedRuns(store.inner, store.keys)
     if not isinstance(store, ServerStore):
-        raise ConfigError("a service does not encrypt its runs and events yet; serve without SATCHEL_KEY")
+        raise ConfigError(f"a service keeps no runs in a {type(store).__name__}; give it the address of a store")
     return ServerRuns(store)
 
 

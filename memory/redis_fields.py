@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from satchel.memory import scripts
 from satchel.memory.fields import Changed
-from satchel.memory.keys import fields_key, fields_member, index_of_fields, named
+from satchel.memory.keys import RunKeys, fields_key, fields_member, index_of_fields, named
 from satchel.memory.store import ThreadId
 
 if TYPE_CHECKING:
@@ -47,12 +47,13 @@ class ServerFields:
             b"*" if change.generation is None else change.generation,
             "*" if change.size is None else change.size,
             secrets.token_bytes(6),
+            change.token,
         ]
         for part in (change.put.items(), change.fresh.items(), change.top.items(), change.push):
             words += [len(part), *(word for pair in part for word in pair)]
         with self._errors():
-            reply = await self._change([fields_key(thread)], [*words, *change.drop])
-        how = cast("Literal['done', 'stale', 'taken']", reply[0].decode())
+            reply = await self._change([fields_key(thread), RunKeys.of(thread).fence], [*words, *change.drop])
+        how = cast("Literal['done', 'stale', 'taken', 'lost']", reply[0].decode())
         return Changed(how, reply[1])
 
     async def enlist(self, thread: ThreadId) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from satchel.memory.checkpoints import Planned
+    from satchel.memory.memory_store import MemoryStore
     from satchel.memory.store import Store
 
 
@@ -40,13 +41,15 @@ TURNS = 2
 class RedisSaver(Closing, BaseCheckpointSaver[str]):
     """LangGraph's `BaseCheckpointSaver`, every capability of it, for synchronous and asynchronous use at once.
 
-    It connects on first use. Close it with `close` or `aclose`, or use it as a context manager of either kind.
+    A config that names a turn (`checkpoints.TOKEN`) is held to it: once the turn is another's, `put` and `put_writes`
+    raise `LeaseLost` and write nothing. It connects on first use. Close it with `close` or `aclose`, or use it as a
+    context manager of either kind.
     """
 
     def __init__(
-        self, url: str | None = None, *, tenant: str = "default", serde: SerializerProtocol | None = None
+        self, url: str | MemoryStore | None = None, *, tenant: str = "default", serde: SerializerProtocol | None = None
     ) -> None:
-        """See `from_url`."""
+        """See `from_url`; a `MemoryStore` is shared with whoever else has it."""
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
         self._of = Checkpoints(tenant)
         self._at: Everywhere[Store] = Everywhere(opener(url))

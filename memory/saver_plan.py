@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from satchel.memory.fields import Change
 
@@ -16,6 +16,7 @@ class Plan:
     """A change to be sent, and how to plan it anew if what it relied on is gone."""
 
     make: Callable[[Plan], None]
+    token: str = ""
     epoch: int = -1
     put: dict[bytes, bytes] = field(default_factory=dict)
     fresh: dict[bytes, bytes] = field(default_factory=dict)
@@ -39,12 +40,12 @@ class Plan:
 
 
 def together(queue: Iterable[Plan]) -> list[Plan]:
-    """The first plans of a queue that fit into one script; the first alone if it does not."""
+    """The first plans of a queue that fit into one script and are of one turn; the first alone if it does not fit."""
     out: list[Plan] = []
     room = CHUNK
     for plan in queue:
         room -= plan.size
-        if room < 0 and out:
+        if out and (room < 0 or plan.token != out[0].token):
             break
         out.append(plan)
     return out
@@ -56,11 +57,12 @@ def changes(plans: Sequence[Plan], generation: bytes | None) -> Iterator[Change]
     for name, value in (pair for plan in plans for pair in plan.top.items()):
         top[name] = max(value, top.get(name, b""))
     push = [pair for plan in plans for pair in plan.push]
+    under = Change(generation=generation, token=plans[0].token)
     while len(put) + len(fresh) + len(top) + len(push) > CHUNK:
         part = fresh or put
         some = {name: part.pop(name) for name in list(part)[:CHUNK]}
-        yield Change(fresh=some, generation=generation) if part is fresh else Change(put=some, generation=generation)
-    yield Change(put=put, fresh=fresh, top=top, push=push, generation=generation)
+        yield replace(under, fresh=some) if part is fresh else replace(under, put=some)
+    yield replace(under, put=put, fresh=fresh, top=top, push=push)
 
 
 def _merged(parts: Iterable[Mapping[bytes, bytes]]) -> dict[bytes, bytes]:

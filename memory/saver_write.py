@@ -15,10 +15,11 @@ from langgraph.checkpoint.base import WRITES_IDX_MAP
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from satchel.memory import blobs, points
-from satchel.memory.errors import StoreError
+from satchel.memory.errors import LeaseLost, StoreError
 from satchel.memory.lists import Pieces
 from satchel.memory.loops import Turn
 from satchel.memory.saver_plan import Plan, changes, together
+from satchel.memory.sentences import lost
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import ChannelVersions
@@ -61,8 +62,9 @@ class Writer:
         point: points.Point,
         values: Mapping[str, Any],
         new_versions: ChannelVersions,
+        token: str = "",
     ) -> Plan:
-        """Plan to keep a checkpoint and the values of its new versions."""
+        """Plan to keep a checkpoint and the values of its new versions, under the token of a turn."""
 
         def make(plan: Plan) -> None:
             for channel, version in new_versions.items():
@@ -73,7 +75,7 @@ class Writer:
             plan.put[points.point_name(point.ns, point.id)] = sealed(serde, body)
             plan.top[points.head_name(point.ns)] = points.head(point.id)
 
-        return self._planned(make)
+        return self._planned(make, token)
 
     def plan_writes(
         self,
@@ -81,8 +83,9 @@ class Writer:
         place: tuple[str, str],
         writes: Sequence[tuple[str, Any]],
         task: tuple[str, str],
+        token: str = "",
     ) -> Plan:
-        """Plan to keep what a task (its id and path) wrote under a checkpoint."""
+        """Plan to keep what a task (its id and path) wrote under a checkpoint, under the token of a turn."""
 
         def make(plan: Plan) -> None:
             refer = self._referrer(plan, serde)
@@ -93,7 +96,7 @@ class Writer:
                 rows.append([WRITES_IDX_MAP.get(channel, n), channel, kind, refs])
             plan.push.append((points.writes_name(*place), sealed(serde, [*task, rows])))
 
-        return self._planned(make)
+        return self._planned(make, token)
 
     async def send(self, fields: Fields, plan: Plan) -> None:
         """Send all that was planned up to this, in order; raises what this one met."""
@@ -165,8 +168,8 @@ class Writer:
             self._known.clear()
             self._lists.clear()
 
-    def _planned(self, make: Callable[[Plan], None]) -> Plan:
-        plan = Plan(make)
+    def _planned(self, make: Callable[[Plan], None], token: str) -> Plan:
+        plan = Plan(make, token)
         with self._guard:
             self._make(plan)
             self._queue.append(plan)
@@ -188,6 +191,8 @@ class Writer:
                         self._make(plan)
             for change in changes(plans, self.generation):
                 answer = await fields.change(self.thread, change)
+                if answer.how == "lost":
+                    raise LeaseLost(lost(self.thread))
                 if answer.how != "done":
                     self.forget(answer.generation)
                     break

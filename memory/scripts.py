@@ -160,8 +160,8 @@ return 1
 """
 
 CHANGE = """
--- KEYS fields    ARGV generation (* any), size (* any), the next generation, then four times a count and as many pairs
--- (put, fresh, top, push), then the names to drop
+-- KEYS fields, fence    ARGV generation (* any), size (* any), the next generation, token of the turn (empty: none),
+-- then four times a count and as many pairs (put, fresh, top, push), then the names to drop
 local function less(a, b)  -- by bytes: the operator follows the server's locale
   for i = 1, math.min(#a, #b) do
     local x, y = string.byte(a, i), string.byte(b, i)
@@ -171,9 +171,10 @@ local function less(a, b)  -- by bytes: the operator follows the server's locale
 end
 local function get(name) return redis.call('HGET', KEYS[1], name) end
 local g = get('g') or ''
+if ARGV[4] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[4] then return {'lost', g} end
 if ARGV[1] ~= '*' and ARGV[1] ~= g then return {'stale', g} end
 if ARGV[2] ~= '*' and redis.call('HLEN', KEYS[1]) ~= tonumber(ARGV[2]) then return {'stale', g} end
-local set, at = {}, 4
+local set, at = {}, 5
 local function write(name, value)
   set[#set + 1] = name
   set[#set + 1] = value

@@ -30,6 +30,7 @@ class ServerEvents:
     def __init__(self, server: ServerStore) -> None:
         self._redis: Any = server.connection.redis
         self._errors = server.connection.errors
+        self._rest = server.connection.rest
         self._bell = f"satchel:{{runs}}:bell:{secrets.token_hex(8)}"
         self._heard = START
 
@@ -51,6 +52,8 @@ class ServerEvents:
         positions = {key: after[place] for key, place in streams.items()}
         with self._errors():
             answer = await self._redis.xread({self._bell: self._heard, **positions}, count=PAGE, block=BLOCK)
+        if not answer:
+            await self._rest()  # nothing happens: a crowd that came at once may have left many connections
         got = {key.decode(): entries for key, entries in answer}
         if rung := got.pop(self._bell, None):
             self._heard = rung[-1][0].decode()

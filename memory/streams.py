@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from satchel.memory.errors import StoreError
 from satchel.memory.runs import order
+from satchel.memory.tasks import ended
 
 if TYPE_CHECKING:
     from satchel.memory.runs import Event, Runs
@@ -25,6 +26,9 @@ BUFFER = 256
 
 PAGE = 100
 """Events of one page."""
+
+LOOKS = 2
+"""Followers that look into the store at once; with the shared reader that is all the connections they take."""
 
 AGAIN = 0.2
 """Seconds until the shared reader tries a store again that gave no answer."""
@@ -44,9 +48,10 @@ class Follower:
     async def next(self, seconds: float) -> list[Event]:
         """The next events, in order; none after so many seconds, or sooner if it was woken. Raises `StoreError`."""
         if self._behind:
-            await self._streams.join(self)
-            self._behind = False  # what comes from here on is handed, or sets it again
-            page = await self._streams.runs.page(*self.place, self.after, PAGE)
+            async with self._streams.looks:
+                await self._streams.join(self)
+                self._behind = False  # what comes from here on is handed, or sets it again
+                page = await self._streams.runs.page(*self.place, self.after, PAGE)
             self._behind |= len(page) == PAGE
             if page:
                 self.after = page[-1].id
@@ -87,6 +92,7 @@ class Streams:
 
     def __init__(self, runs: Runs) -> None:
         self.runs = runs
+        self.looks = asyncio.Semaphore(LOOKS)
         self._followers: dict[Place, set[Follower]] = {}
         self._after: dict[Place, str] = {}
         self._reader: asyncio.Task[None] | None = None
@@ -124,9 +130,7 @@ class Streams:
     async def aclose(self) -> None:
         """End the reader."""
         if self._reader is not None:
-            self._reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reader
+            await ended(self._reader)
             self._reader = None
         with suppress(StoreError):
             await self.runs.aclose()

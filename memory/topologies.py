@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -40,6 +41,9 @@ CONNECTIONS = 16
 
 TIMEOUT = 5.0
 """Seconds for a connection, and for an answer; then both are tried again, so each command here may be sent twice."""
+
+LOOKS, LOOKS_AT = 50, 5_000
+"""Looks for news of streams on a cluster in a second, and streams looked at, at most."""
 
 FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
@@ -105,6 +109,20 @@ class Cluster(RedisCluster):
         """Close all connections."""
         self._initialize = False
         await super().aclose()
+
+    async def xread(  # type: ignore[override]  # what we use of redis-py's signature
+        self, streams: Mapping[Any, Any], count: int | None = None, block: int | None = None
+    ) -> Any:
+        """See redis-py. One command cannot span slots, so it is one for each stream, again and again."""
+        until = time.monotonic() + (block or 0) / 1000
+        while True:
+            async with self.pipeline(transaction=False) as pipe:
+                for name, after in streams.items():
+                    pipe.xread({name: after}, count=count)
+                found = [entry for answer in await pipe.execute() for entry in answer or ()]
+            if found or time.monotonic() >= until:
+                return found
+            await asyncio.sleep(max(1 / LOOKS, len(streams) / LOOKS_AT))
 
     async def together(self, key: str, commands: Sequence[Sequence[Any]]) -> list[Any]:
         """See `Connection.together`."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from satchel.memory import handles
+from satchel.memory.behind import text_of
 from satchel.memory.errors import UnknownHandle
-from satchel.memory.log import read_log, text_of
+from satchel.memory.log import read_log
 from satchel.memory.records import Call, Reply, Result, Said
 from satchel.runtime.context import recall
 from satchel.runtime.threads import in_thread

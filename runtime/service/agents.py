@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from satchel.memory.errors import ConfigError, ModelError, ThreadBusy, ThreadNotFound
+from satchel.memory.forks import fork_thread
 from satchel.memory.log import read_log
 from satchel.runtime.budget import LIMITS, Budget
 from satchel.runtime.service import ledger, snapshots, view
@@ -25,6 +26,8 @@ PATIENCE = 30.0
 """Seconds that a run waits for the log of its thread, which an executor that was cut off may still hold."""
 
 PAUSE = 0.1
+
+T = TypeVar("T")
 
 
 class ServedAgent:
@@ -50,7 +53,7 @@ class ServedAgent:
                 yield part
             result = session.result()
         finally:
-            await asyncio.shield(session.log.close())
+            await asyncio.shield(session.close())
         if result.outcome == "failed":
             raise ModelError(result.detail)
 
@@ -91,20 +94,12 @@ class ServedAgent:
             if session.log.find(f"run {run}") and not session.finished:
                 await session.cancel()
         finally:
-            await asyncio.shield(session.log.close())
+            await asyncio.shield(session.close())
 
     async def copy(self, source: ThreadId, target: ThreadId) -> None:
-        """Copy a thread's log."""
-        store = await self._agent.store()
-        head = await store.head(source)
-        if head is None:
-            return
-        entries = await store.read(source)
-        lease = await store.acquire(target, ttl=PATIENCE)
-        try:
-            await store.append(lease, op=f"copy of {source.name}", expected=0, entries=entries)
-        finally:
-            await store.release(lease)
+        """Fork a thread's log at its last turn: a copy of its own that shares what it has."""
+        with suppress(ThreadNotFound):
+            await fork_thread(await self._agent.store(), source, target)
 
     async def prune(self, thread: ThreadId) -> None:
         """Nothing to do: a log has no old states."""
@@ -112,15 +107,8 @@ class ServedAgent:
     async def delete(self, thread: ThreadId) -> None:
         """Remove the log."""
         store = await self._agent.store()
-        until = time.monotonic() + PATIENCE
         with suppress(ThreadNotFound):
-            while True:
-                try:
-                    return await store.delete(thread)
-                except ThreadBusy:
-                    if time.monotonic() > until:
-                        raise
-                    await asyncio.sleep(PAUSE)
+            await _patiently(lambda: store.delete(thread))
 
     async def usage(self, thread: ThreadId) -> dict[str, Any]:
         """What all runs of the thread used, as the log has it."""
@@ -128,7 +116,7 @@ class ServedAgent:
 
     async def result(self, thread: ThreadId, ref: str, part: Mapping[str, str | None]) -> str:
         """A stored text of the thread."""
-        return ledger.result(await read_log(await self._agent.store(), thread), ref, part)
+        return await ledger.result(await read_log(await self._agent.store(), thread), ref, part)
 
     async def prompts(self, thread: ThreadId, run: str) -> list[dict[str, Any]]:
         """The prompts of a run, made again from the log: the same state gives the same bytes."""
@@ -153,14 +141,19 @@ class ServedAgent:
             return []
 
     async def _open(self, thread: ThreadId) -> Session:
-        until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return await self._agent._session(thread.name)  # noqa: SLF001 - the agent's own way to open a thread
-            except ThreadBusy:
-                if time.monotonic() > until:
-                    raise
-                await asyncio.sleep(PAUSE)
+        return await _patiently(lambda: self._agent._session(thread.name))  # noqa: SLF001 - the agent's own way to open a thread
+
+
+async def _patiently(action: Callable[[], Awaitable[T]]) -> T:
+    """The outcome of an action on a thread that an executor which was cut off may still hold. Raises `ThreadBusy`."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return await action()
+        except ThreadBusy:
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(PAUSE)
 
 
 async def _begin(session: Session, op: str, asked: Mapping[str, Any]) -> None:
@@ -173,9 +166,7 @@ async def _begin(session: Session, op: str, asked: Mapping[str, Any]) -> None:
     if task is None:
         more = _more(asked)
         ended = session.history.ended
-        if not (
-            session.finished and (ended is None or ended.outcome == "done" or (ended.outcome in LIMITS and not more))
-        ):
+        if not (session.finished and _over(ended, more)):
             await session.resume(more, op=op)
         return
     if not session.finished:

@@ -9,6 +9,7 @@ from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the routes
 
 from satchel.runtime.service import answers
 from satchel.runtime.service.caller import Called
+from satchel.runtime.service.faults import wrong
 from satchel.runtime.service.models import (
     AssistantCreate,
     AssistantLatest,
@@ -97,6 +98,8 @@ async def latest(assistant: str, body: AssistantLatest, call: Called) -> Respons
 @router.get("/assistants/{assistant}/graph")
 async def drawing(assistant: str, call: Called, xray: str = "false") -> Response:
     """Nodes and edges; `xray` opens subgraphs, all or to a depth."""
+    if not xray.isdigit() and xray.lower() not in {"true", "false"}:
+        raise wrong("xray is neither true, false nor a depth from 0 on")
     depth: int | bool = int(xray) if xray.isdigit() else xray.lower() == "true"
     return answers.json((await _served(call, assistant)).drawing(xray=depth))
 

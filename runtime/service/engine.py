@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.errors import ConfigError
 from satchel.memory.langgraph_store import RedisStore
+from satchel.memory.memory_store import MemoryStore
 from satchel.memory.open import runs_of
 from satchel.memory.saver import RedisSaver
 from satchel.memory.streams import Streams
+from satchel.memory.tasks import ended
 from satchel.runtime.agent import Agent
 from satchel.runtime.service import faults
 from satchel.runtime.service.agents import ServedAgent
@@ -84,9 +85,7 @@ class Service:
         self.draining = True
         self.streams.wake()
         if self._looking is not None:
-            self._looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._looking
+            await ended(self._looking)
         closing = asyncio.create_task(self._local.aclose())
         await self.worker.drain()
         await closing
@@ -113,7 +112,8 @@ class Service:
     def saver(self, tenant: str) -> RedisSaver:
         """The checkpoints of a tenant."""
         if tenant not in self._savers:
-            self._savers[tenant] = RedisSaver.from_url(self._url or Settings().store, tenant=tenant)
+            at = self.store if isinstance(self.store, MemoryStore) else self._url or Settings().store
+            self._savers[tenant] = RedisSaver(at, tenant=tenant)
         return self._savers[tenant]
 
     def memory(self, tenant: str) -> RedisStore:

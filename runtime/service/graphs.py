@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.types import Command, Send, StateUpdate
 
+from satchel.memory.checkpoints import TOKEN
 from satchel.memory.errors import ConfigError, UnknownHandle
 from satchel.runtime.service import snapshots
 from satchel.runtime.service.modes import Modes
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from satchel.memory.store import ThreadId
 
     Graph = Pregel[Any, Any, Any, Any]
-
-TOKEN = "__satchel_token"  # noqa: S105 - the name under which a config carries the turn's token to the saver
 
 OURS = {"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"}
 """Keys of a config that the service sets; a client cannot."""

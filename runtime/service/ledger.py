@@ -7,10 +7,8 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from satchel.memory import handles
-from satchel.memory.errors import UnknownHandle
-from satchel.memory.log import text_of
-from satchel.memory.records import Call, Charge, Opened, Reply, Result, Started, Usage
+from satchel.memory.behind import behind, text_of
+from satchel.memory.records import Call, Charge, Fold, Opened, Reply, Started, Usage
 from satchel.prompts import render
 from satchel.runtime.budget import left
 from satchel.runtime.calibration import Calibration
@@ -22,6 +20,7 @@ from satchel.runtime.history import History
 if TYPE_CHECKING:
     from satchel.memory.records import Entry
     from satchel.runtime.context.context import Prompt
+    from satchel.runtime.gate import Verdict
     from satchel.runtime.spec import Spec
 
 MOST = 20_000
@@ -50,53 +49,52 @@ def usage(log: Sequence[Entry]) -> dict[str, Any]:
     }
 
 
-def result(log: Sequence[Entry], ref: str, part: Mapping[str, str | None]) -> str:
-    """The text behind a handle: whole, or the part that `lines`, `path` or `query` picks."""
-    salt = log[0].record.salt if log and isinstance(log[0].record, Opened) else ""
-    seq = handles.seq(bytes.fromhex(salt), ref)
-    text = _found(log, seq)
-    if text is None:
-        raise UnknownHandle(f"{ref} names nothing in this thread; use a handle that stands in the prompt")
+async def result(log: Sequence[Entry], ref: str, part: Mapping[str, str | None]) -> str:
+    """The text behind a handle: whole, or the part that `lines`, `path` or `query` picks. Raises `UnknownHandle`."""
+
+    async def entry(seq: int) -> Entry | None:
+        return log[seq] if seq < len(log) else None
+
+    text = text_of((await behind(ref, _salt(log), entry, len(log))).record) or ""
     if not any(part.values()):
         return text
     return recall.select(text, MOST, query=part.get("query"), lines=part.get("lines"), path=part.get("path"))
 
 
-def _found(log: Sequence[Entry], seq: int) -> str | None:
-    if seq < handles.RESULT:
-        return text_of(log[seq].record) if seq < len(log) else None
-    at = seq - handles.RESULT
-    call = log[at].record if at < len(log) else None
-    if not isinstance(call, Call):
-        return None
-    later = (entry.record for entry in log[at + 1 :])
-    return next((one.text for one in later if isinstance(one, Result) and one.call == call.id), None)
+def _salt(log: Sequence[Entry]) -> bytes:
+    return bytes.fromhex(log[0].record.salt) if log and isinstance(log[0].record, Opened) else b""
 
 
 def prompts(spec: Spec, log: Sequence[Entry], op: str) -> list[dict[str, Any]]:
-    """The prompts of the run that an operation began, made again from the log before each reply."""
+    """The prompts of the run that an operation began, made again from the whole log before each reply.
+
+    `folds` says what was dropped for a prompt, how much room (tokens) there was, and with which proof that it can be
+    found. `as_sent` is held against the log: the size that the reply's record counted, and the folds that were written.
+    """
     return list(_prompts(spec, log, op)) if log else []
 
 
 def _prompts(spec: Spec, log: Sequence[Entry], op: str) -> Iterator[dict[str, Any]]:
-    salt = log[0].record.salt if isinstance(log[0].record, Opened) else ""
     known = Calibration(spec.model.name, spec.model.exact)
-    history = History(spec.context(bytes.fromhex(salt)), spec.tools, known)
+    history = History(spec.context(_salt(log)), spec.tools, known)
     gate = Gate(spec)
     wanted = False
     for _, entries in groupby(log, key=lambda entry: entry.op):
         commit = list(entries)
         if isinstance(commit[0].record, Started):
             wanted = commit[0].op == op
-        if wanted and any(isinstance(entry.record, Reply) for entry in commit):
-            prompt = _prompt(history, gate, commit[0].seq)
+        replies = [entry.record for entry in commit if isinstance(entry.record, Reply)]
+        if wanted and replies:
+            verdict = gate.model(history.standing, seconds=0.0)
+            prompt = _prompt(history, verdict, commit[0].seq)
             if prompt is not None:
-                yield _told(prompt, history, spec)
+                written = [(f.record.room, f.record.deep) for f in commit if isinstance(f.record, Fold)]
+                same = prompt.size == replies[0].counted and written == [(f.room, f.deep) for f in prompt.folds]
+                yield _told(prompt, history, spec, final=verdict.stop is not None) | {"as_sent": same}
         history.feed(commit)
 
 
-def _prompt(h: History, gate: Gate, seq: int) -> Prompt | None:
-    verdict = gate.model(h.standing, seconds=0.0)
+def _prompt(h: History, verdict: Verdict, seq: int) -> Prompt | None:
     final = verdict.stop is not None
     state = render("final_answer") if final else left(h.budget, h.spent)
     try:
@@ -107,14 +105,14 @@ def _prompt(h: History, gate: Gate, seq: int) -> Prompt | None:
     return prompt
 
 
-def _told(prompt: Prompt, h: History, spec: Spec) -> dict[str, Any]:
+def _told(prompt: Prompt, h: History, spec: Spec, *, final: bool) -> dict[str, Any]:
     folds = [{"room": f.room, "deep": f.deep, "page": f.page, "certificate": f.certificate} for f in prompt.folds]
     return {
         "step": h.steps,
         "tokens": prompt.size,
         "ceiling": spec.ceiling,
         "messages": [message.wire() for message in prompt.messages],
-        "tools": list(prompt.tools),
+        "tools": [] if final else list(prompt.tools),
         "folded_turns": h.context.past.digest.turns,
         "folds": folds,
     }

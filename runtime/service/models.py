@@ -196,7 +196,7 @@ class ItemSearch(Body):
     namespace_prefix: list[str] = Field(default_factory=list)
     filter: dict[str, Any] | None = None
     query: str | None = None
-    limit: Count = 10
+    limit: Annotated[int, Field(ge=0, le=1_000)] = 10
     offset: Offset = 0
     refresh_ttl: bool | None = None
 

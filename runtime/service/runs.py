@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Mapping
@@ -49,6 +50,8 @@ async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: boo
     assistant that is neither a UUID nor a graph, 429 if too many runs wait.
     """
     service = call.service
+    if body.checkpoint_id:
+        checked(body.checkpoint_id, "checkpoint")
     assistant = await _assistant(call, body.assistant_id)
     at = threads.of(call, thread if thread is not None else str(uuid.uuid4()))
     run = str(uuid.uuid4())
@@ -123,7 +126,18 @@ def _document(
 
 def shown(thread: ThreadId, run: str, doc: Mapping[str, Any], status: str, updated: int) -> Run:
     """A run, as the API has it."""
-    kwargs = ("input", "command", "config", "context", "stream_mode", "interrupt_before", "interrupt_after", "webhook")
+    kwargs = (
+        "input",
+        "command",
+        "context",
+        "stream_mode",
+        "interrupt_before",
+        "interrupt_after",
+        "feedback_keys",
+        "webhook",
+    )
+    ids = {"run_id": run, "thread_id": thread.name, "graph_id": doc["graph_id"], "assistant_id": doc["assistant_id"]}
+    config, given = doc["config"], doc["config"].get("configurable") or {}
     return {
         "run_id": run,
         "thread_id": thread.name,
@@ -132,6 +146,11 @@ def shown(thread: ThreadId, run: str, doc: Mapping[str, Any], status: str, updat
         "status": status,
         "kwargs": {
             **{name: doc.get(name) for name in kwargs},
+            "config": {
+                **config,
+                "metadata": doc["metadata"],
+                "configurable": {**given, **ids},
+            },
             "subgraphs": doc["stream_subgraphs"],
             "resumable": doc["stream_resumable"],
             "temporary": doc["temporary"],
@@ -157,12 +176,22 @@ async def found(call: Caller, thread: str, run: str) -> tuple[ThreadId, RunRow]:
     return at, row
 
 
-def checked(run: str) -> str:
-    """A run's id, as a UUID is written. Raises 422."""
+def checked(name: str, what: str = "run") -> str:
+    """The id of a run or a checkpoint, as a UUID is written. Raises 422."""
     try:
-        return str(uuid.UUID(run))
+        return str(uuid.UUID(name))
     except ValueError:
-        raise faults.wrong("Invalid run ID: must be a UUID") from None
+        raise faults.wrong(f"Invalid {what} ID: must be a UUID") from None
+
+
+_leaving: set[asyncio.Task[bool]] = set()
+
+
+def leave(call: Caller, thread: ThreadId, run: str) -> None:
+    """Stop a run whose reader went away: in a task of its own, since the reader's can wait for nothing any more."""
+    task = asyncio.create_task(stop(call, thread, run, "interrupt"))
+    _leaving.add(task)
+    task.add_done_callback(_leaving.discard)
 
 
 async def stop(call: Caller, thread: ThreadId, run: str, action: Action) -> bool:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
-from satchel.runtime.service import answers, faults, runs, streaming, threads
+from satchel.memory.runs import START
+from satchel.runtime.service import answers, faults, runs, streaming, threads, wire
 from satchel.runtime.service.caller import Called
 from satchel.runtime.service.models import RunCreate, RunsCancel
 
@@ -36,7 +37,7 @@ async def create(thread: str, body: RunCreate, call: Called) -> Response:
 
 async def _create(call: Caller, body: RunCreate, thread: str | None) -> Response:
     made = await runs.accept(call, body, thread)
-    return answers.json(made.shown, headers={"Content-Location": made.path})
+    return answers.json(made.shown, headers={"Content-Location": made.path if thread else f"/runs/{made.run}"})
 
 
 @router.post("/runs/stream")
@@ -77,6 +78,8 @@ async def _wait(call: Caller, body: RunCreate, thread: str | None) -> Response:
 @router.post("/runs/batch")
 async def batch(body: list[RunCreate], call: Called) -> Response:
     """Start several runs, each on its thread or on one of its own."""
+    if not body:
+        raise faults.wrong("a batch holds at least one run")
     made = [await runs.accept(call, one, one.thread_id) for one in body]
     return answers.json([one.shown for one in made])
 
@@ -84,6 +87,8 @@ async def batch(body: list[RunCreate], call: Called) -> Response:
 @router.post("/runs/cancel")
 async def cancel_many(body: RunsCancel, call: Called, action: Action = "interrupt") -> Response:
     """Stop runs: those named of a thread, or all of the caller's with a status."""
+    if body.status is not None and (body.thread_id is not None or body.run_ids is not None):
+        raise faults.wrong("give thread_id and run_ids, or a status, not both")
     if body.thread_id is not None and body.run_ids:
         at = threads.of(call, body.thread_id)
         wanted = [(at, runs.checked(run)) for run in body.run_ids]
@@ -109,7 +114,7 @@ async def _with_status(call: Caller, status: str) -> list[tuple[ThreadId, str]]:
 async def listed(
     thread: str,
     call: Called,
-    limit: Annotated[int, Query(ge=1, le=1_000)] = 10,
+    limit: Annotated[int, Query(ge=0, le=1_000)] = 10,
     offset: Annotated[int, Query(ge=0)] = 0,
     status: str | None = None,
 ) -> Response:
@@ -127,11 +132,12 @@ async def get(thread: str, run: str, call: Called) -> Response:
 
 @router.delete("/threads/{thread}/runs/{run}")
 async def delete(thread: str, run: str, call: Called) -> Response:
-    """Remove a run; one that goes on is stopped first."""
+    """Remove a run with its checkpoints, as the reference server does; one that goes on is stopped first."""
     at, row = await runs.found(call, thread, run)
     if row.status not in runs.ENDED:
         await runs.stop(call, at, row.id, "interrupt")
         await _ended(call, at, row.id)
+    await (await call.service.served(call.tenant, wire.loads(row.doc)["graph_id"])).undo(at, row.id)
     await call.service.runs.forget(at, row.id)
     return answers.nothing()
 
@@ -163,6 +169,8 @@ async def join_stream(
     """The events of a run: from `Last-Event-ID` on, all for who comes first, else those to come."""
     at, name = threads.of(call, thread), runs.checked(run)
     row = await call.service.runs.run(at, name)
+    if row is None and await call.service.runs.last(at, name) == START:
+        return streaming.nothing(at, name)
     resumable = row is not None and b'"stream_resumable":true' in row.doc
     modes = [mode for given in stream_mode or () for mode in given.split(",") if mode]
     return await streaming.stream(

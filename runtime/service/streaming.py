@@ -23,7 +23,8 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 SSE = "text/event-stream; charset=utf-8"
 FROM_THE_START = {"-1", "0", "0-0"}
 
-GONE = {"__error__": {"error": "HTTPException", "message": "404: Run not found"}}
+NONE = {"error": "HTTPException", "message": "404: Run not found"}
+GONE = {"__error__": NONE}
 """The answer about a run that was removed."""
 
 NAMES = {"messages-tuple": "messages"}
@@ -47,14 +48,21 @@ async def stream(
 ) -> StreamingResponse:
     """The events of a run after an id. Without one, whoever comes first gets all, who comes later what is to come."""
     service = call.service
-    first = await service.runs.taken(thread, run)
-    if after is not None:
-        start = START if after in FROM_THE_START else after
-    else:
-        start = START if first else await service.runs.last(thread, run)
+    async with service.streams.looks:
+        first = await service.runs.taken(thread, run)
+        if after is not None:
+            start = START if after in FROM_THE_START else after
+        else:
+            start = START if first else await service.runs.last(thread, run)
     body = _sse(call, thread, run, start, frozenset(NAMES.get(mode, mode) for mode in modes), ids=ids, cancel=cancel)
     headers = {**HEADERS, **place(f"/threads/{thread.name}/runs/{run}", "stream")}
     return StreamingResponse(body, media_type=SSE, headers=headers)
+
+
+def nothing(thread: ThreadId, run: str) -> StreamingResponse:
+    """The events of a run that is not there, or no longer: an error."""
+    headers = {**HEADERS, **place(f"/threads/{thread.name}/runs/{run}", "stream")}
+    return StreamingResponse([b"event: error\ndata: %b\n\n" % wire.dumps(NONE)], media_type=SSE, headers=headers)
 
 
 async def _sse(
@@ -73,7 +81,7 @@ async def _sse(
         ended = True
     finally:
         if cancel and not ended:
-            await runs.stop(call, thread, run, "interrupt")
+            runs.leave(call, thread, run)
 
 
 async def events(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncIterator[Event | None]:
@@ -93,7 +101,8 @@ async def events(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncI
                 quiet = time.monotonic()
             elif time.monotonic() - quiet >= BEAT:
                 quiet = time.monotonic()
-                row = await service.runs.run(thread, run)
+                async with service.streams.looks:
+                    row = await service.runs.run(thread, run)
                 if row is None or row.status in runs.ENDED:
                     # the end may have come between the last look and this one
                     for event in await service.runs.page(thread, run, follower.after, 1_000):
@@ -137,7 +146,7 @@ async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool) -> 
             raise ConnectionAbortedError("the server is ending")  # a broken answer is asked for again, an empty one not
     finally:
         if cancel and not ended and not call.service.draining:
-            await runs.stop(call, thread, run, "interrupt")
+            runs.leave(call, thread, run)
     if ended:
         await call.service.runs.taken(thread, run)
         yield failed or found or wire.dumps(await final(call, thread, run))
@@ -152,4 +161,6 @@ async def final(call: Caller, thread: ThreadId, run: str) -> Any:
         return {"__error__": wire.loads(row.error)}
     known = await call.service.runs.row(thread)
     served = await threads.graph_of(call, known) if known else None
-    return (await served.values(thread) if served else None) or {}
+    found = (await served.values(thread) if served else None) or {}
+    asked = [one for some in wire.loads(known.rest).get("interrupts", {}).values() for one in some] if known else []
+    return {**found, "__interrupt__": asked} if asked and isinstance(found, dict) else found

@@ -15,6 +15,7 @@ from langgraph.runtime import RunControl
 from satchel.memory.errors import LeaseLost, StoreError
 from satchel.runtime.service import wire
 from satchel.runtime.service.dispatcher import LEASE
+from satchel.runtime.service.faults import Refused
 from satchel.runtime.service.outbox import Outbox
 from satchel.runtime.service.served import Job, Rest
 
@@ -74,27 +75,32 @@ class Worker:
 
     async def execute(self, turn: Turn) -> None:
         """Execute a turn to its end; whatever happens, the run has an end, or waits to be executed again."""
+        try:
+            row = await self._runs.run(turn.thread, turn.run)
+            if row is not None:  # else deleted while it waited
+                await self._attend(turn, wire.loads(row.doc))
+        except LeaseLost:
+            log.warning("run %s was taken over by another executor; what this one wrote since was refused", turn.run)
+        except StoreError:
+            log.warning("run %s could not be ended, since the store fails; it will be executed again", turn.run)
+
+    async def _attend(self, turn: Turn, asked: dict[str, Any]) -> None:
         control, bell = RunControl(), asyncio.Event()
-        task = asyncio.create_task(self._work(turn, control), name=f"run {turn.run}")
+        if turn.cancel:
+            self._why[turn.run] = turn.cancel
+        task = asyncio.create_task(self._work(turn, asked, control), name=f"run {turn.run}")
         self._going[turn.run] = (task, control, bell)
         beat = asyncio.create_task(self._beat(turn, bell))
         try:
             await asyncio.wait([task])
             if not task.cancelled() and (problem := task.exception()):
                 raise problem
-        except LeaseLost:
-            log.warning("run %s was taken over by another executor; what this one wrote since was refused", turn.run)
-        except StoreError:
-            log.warning("run %s could not be ended, since the store fails; it will be executed again", turn.run)
         finally:
             beat.cancel()
             del self._going[turn.run]
             self._why.pop(turn.run, None)
 
     async def _beat(self, turn: Turn, bell: asyncio.Event) -> None:
-        if turn.cancel:
-            self._stop(turn.run, turn.cancel)
-            return
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LEASE / BEATS):
@@ -114,23 +120,38 @@ class Worker:
             self._why[run] = why
             self._going[run][0].cancel()
 
-    async def _work(self, turn: Turn, control: RunControl) -> None:
-        row = await self._runs.run(turn.thread, turn.run)
-        if row is None:  # deleted while it waited
-            return
-        asked = wire.loads(row.doc)
+    def _heed(self, run: str) -> None:
+        """Stop here if the run was told to, before it began or where the cancellation was swallowed (`tasks`)."""
+        if run in self._why:
+            raise asyncio.CancelledError
+
+    async def _served(self, turn: Turn, graph: str) -> Served:
+        """What serves the run, which may take its time to be made; a run that is stopped meanwhile ends after it."""
+        finding = asyncio.ensure_future(self._find(turn.thread.tenant, graph))
+        while not finding.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([finding])
+        return finding.result()
+
+    async def _work(self, turn: Turn, asked: dict[str, Any], control: RunControl) -> None:
         began = time.monotonic()
-        served = await self._find(turn.thread.tenant, asked["graph_id"])
+        try:
+            served = await self._served(turn, asked["graph_id"])
+        except Refused as gone:  # its graph is no longer served
+            error = wire.error(gone)
+            rest = rested(Rest(), error, failed=True)
+            await self._runs.finish(turn, status="error", error=wire.dumps(error), rest=rest, drop="", keep=KEEP)
+            return
         outbox = Outbox(self._runs, turn, last_values=bool(asked.get("wait")))
-        status, error = "success", None
+        status, told = "success", None
         self._metrics.begun()
         try:
             job = Job(turn.thread, turn.run, turn.attempt, asked, _modes(asked), turn.token, control)
             await self._drive(job, served, outbox)
         except (asyncio.CancelledError, GraphDrained) as cut:
             why = "drain" if isinstance(cut, GraphDrained) else self._why.get(turn.run, "drain")
-            status, error = "interrupted", MESSAGES.get(why)
-            if error is None:
+            status, told = "interrupted", MESSAGES.get(why)
+            if told is None:
                 await self._hand_back(turn, outbox, why)
                 return
             if why == "rollback":
@@ -139,21 +160,24 @@ class Worker:
         except (LeaseLost, StoreError):
             raise
         except Exception as problem:  # noqa: BLE001 - whatever a graph raises is how its run ended
-            status, error = "error", wire.error(problem)
+            status, told = "error", wire.error(problem)
             log.info("run %s failed: %s", turn.run, type(problem).__name__)
-            await outbox.add("error", error)
+            await outbox.add("error", told)
         finally:
             self._metrics.ended(status, time.monotonic() - began)
         await outbox.flush()
-        await self._finish(turn, asked, served, status, error)
+        await self._finish(turn, asked, served, status, told)
 
     async def _drive(self, job: Job, served: Served, outbox: Outbox) -> None:
         if job.attempt > ATTEMPTS:
             raise RuntimeError(f"the run was begun {ATTEMPTS} times and never came to an end")
+        self._heed(job.run)
         await outbox.add("metadata", {"run_id": job.run, "attempt": job.attempt})
+        self._heed(job.run)
         async with aclosing(served.stream(job)) as parts:  # type: ignore[type-var]  # it is a generator
             async for part in parts:
                 await outbox.add(part.name, part.data)
+                self._heed(job.run)
 
     async def _hand_back(self, turn: Turn, outbox: Outbox, why: str) -> None:
         if why == "lost":

@@ -17,8 +17,11 @@ from satchel.memory.embedded import attach
 from satchel.memory.errors import ConfigError, DamagedEntry, WrongKey
 from satchel.memory.forks import fork_thread
 from satchel.memory.keyring import VARIABLE, Keyring, from_environment
+from satchel.memory.open import runs_of
 from satchel.memory.portable import export_thread, import_thread
 from satchel.memory.records import Said
+from satchel.memory.runs import START as FIRST
+from satchel.memory.runs import Turn
 from satchel.memory.sealed import SealedStore
 from tests.leaks import leaked
 
@@ -74,6 +77,11 @@ async def all_bytes(url: str) -> bytes:
             out.append(key)
             if kind == b"hash":
                 out += [part for pair in (await raw.hgetall(key)).items() for part in pair]
+            elif kind == b"stream":
+                entries: Any = await raw.xrange(key)
+                out += [part for _, fields in entries for part in fields.values()]
+            elif kind == b"list":
+                out += await raw.lrange(key, 0, -1)
             elif kind != b"string":
                 out += await (raw.smembers(key) if kind == b"set" else raw.zrange(key, 0, -1))
     return b"\n".join(out)
@@ -181,6 +189,37 @@ async def test_keys_are_changed_and_what_was_plain_stays_readable(url: str, monk
                 found = saver.get_tuple({"configurable": {"thread_id": "lang"}})
                 assert found is not None
                 assert len(found.checkpoint["channel_values"]["messages"]) == 6
+
+
+async def test_a_service_keeps_its_runs_sealed_too_and_a_change_of_keys_changes_no_thread(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = TEXT.encode()
+    async with opened(url, KEY, monkeypatch) as store:
+        runs = runs_of(store)
+        await runs.admit(ONE, "r", said, strategy="enqueue", due=0, make=said, limit=9)
+        turn = await runs.claim(ONE, ttl=9)
+        assert isinstance(turn, Turn)
+        await runs.append(turn, [("values", said)])
+        await runs.settle(ONE, said)
+        assert said not in await all_bytes(url)
+        row, run = await runs.row(ONE), await runs.run(ONE, "r")
+        assert row
+        assert run
+        assert (row.doc, row.rest, run.doc) == (said, said, said)
+        assert [event.data for event in await runs.page(ONE, "r", FIRST, 9)] == [said]
+    async with opened(url, f"{OTHER},{KEY}", monkeypatch) as store:
+        runs = runs_of(store)
+        assert not await runs.replace(ONE, b"strange", b"new")
+        assert await runs.replace(ONE, said, b"new")
+        assert await runs.replace(ONE, said, b"new")  # sent again
+        row = await runs.row(ONE)
+        assert row
+        assert (row.doc, row.rest) == (b"new", said)
+    async with opened(url, OTHER, monkeypatch) as store:
+        with pytest.raises(WrongKey, match="a run of thread 'one'"):
+            await runs_of(store).runs(ONE)
+        await runs_of(store).delete(ONE)
 
 
 async def test_what_is_moved_or_altered_does_not_open(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,13 +10,15 @@ from dataclasses import replace
 import pytest
 
 from satchel.memory.codec import pack_as, unpack_as
+from satchel.memory.log import read_log
 from satchel.memory.memory_store import MemoryStore
-from satchel.memory.records import Json
+from satchel.memory.records import Json, Reply, Started
 from satchel.memory.store import ThreadId
 from satchel.runtime.agent import Agent
 from satchel.runtime.budget import Budget
 from satchel.runtime.context.message import Message
 from satchel.runtime.models import Answer, Scripted
+from satchel.runtime.service import ledger
 from satchel.runtime.session import Session
 from satchel.runtime.snapshot import FIELD, Snapshot
 from satchel.runtime.tools import tool
@@ -84,6 +86,24 @@ async def test_a_long_thread_is_read_from_its_last_fold_on() -> None:
     assert session.log.length > 130
     assert max(loaded) < 40
     assert session.history.folds > 8
+
+
+async def test_the_prompts_that_are_told_from_the_log_are_those_that_were_sent() -> None:
+    """Also those of a run that began from a snapshot, and of the answer that a spent budget leaves."""
+    store = MemoryStore()
+    surveyor = Surveyor(store)
+    for steps in (99, 99, 5):
+        surveyor.agent = surveyor.agent.but(budget=Budget(steps=steps))
+        await surveyor.agent.arun("Survey on.", thread="t")
+    log = await read_log(store, T)
+    begun = [entry.op for entry in log if isinstance(entry.record, Started)]
+    told = [one for op in begun for one in ledger.prompts(surveyor.agent.spec, log, op)]
+    assert [json.dumps([one["messages"], one["tools"]]) for one in told] == surveyor.sent
+    assert all(one["as_sent"] for one in told)
+    assert sum(len(one["folds"]) for one in told) > 5
+    at, reply = next((n, entry.record) for n, entry in enumerate(log) if isinstance(entry.record, Reply))
+    log[at] = replace(log[at], record=replace(reply, counted=1))
+    assert [one["as_sent"] for one in ledger.prompts(surveyor.agent.spec, log, begun[0])].count(False) == 1
 
 
 @pytest.mark.parametrize("what", ["foreign", "cut", "another key", "ahead of the log"])

@@ -75,7 +75,19 @@ async def test_usage_results_and_prompts_are_told(server: Server, client: LangGr
         told = (await http.get(f"/runs/{run['run_id']}/prompts")).json()["prompts"]
         assert len(told) == TURNS
         assert sum(one["tokens"] for one in told) == pytest.approx(usage["input_tokens"], rel=0.001)
+        assert all(one["as_sent"] for one in told)
         assert told[1]["messages"][: len(told[0]["messages"])] == told[0]["messages"]
         assert (await http.get(f"/threads/{name}/results/res:000000000")).status_code == 404
         assert (await http.get("/readyz")).json() == {"ready": True}
         assert 'satchel_runs_total{status="success"}' in (await http.get("/metrics")).text
+
+
+async def test_a_copy_of_an_agents_thread_outlives_it(client: LangGraphClient) -> None:
+    name = (await client.threads.create())["thread_id"]
+    said: Any = await client.runs.wait(name, "echo", input=SAID)
+    twin: Any = await client.threads.copy(name)  # type: ignore[func-returns-value]  # it gives one, whatever its hint says
+    await client.threads.delete(name)
+    kept: Any = (await client.threads.get_state(twin["thread_id"]))["values"]
+    assert kept["messages"] == said["messages"]
+    more: Any = await client.runs.wait(twin["thread_id"], "echo", input=SAID)
+    assert more["messages"][: len(kept["messages"])] == kept["messages"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from langgraph_sdk.errors import ConflictError, NotFoundError, UnprocessableEntityError
 
@@ -195,3 +197,58 @@ async def test_the_store_keeps_items(client: LangGraphClient) -> None:
     assert (await client.store.list_namespaces(prefix=["users"]))["namespaces"] == [["users", "ann"]]
     await client.store.delete_item(["users", "ann"], "tea")
     assert (await client.store.search_items(["users"]))["items"] == []
+
+
+@pytest.mark.parametrize("strategy", ["interrupt", "rollback"])
+async def test_a_run_that_waits_for_its_time_is_stopped_by_the_next_one(client: LangGraphClient, strategy: Any) -> None:
+    name = await thread(client)
+    late = await client.runs.create(name, "steps", input={"name": "late"}, after_seconds=60)
+    assert (await waited(client, name, {"name": "b"}, multitask_strategy=strategy))["done"] == ["first b", "second b"]
+    kept = {run["run_id"]: run["status"] for run in await client.runs.list(name)}
+    assert kept.get(late["run_id"]) == ("interrupted" if strategy == "interrupt" else None)
+
+
+@pytest.mark.parametrize("how", ["stream", "wait", "join", "join_stream"])
+async def test_a_run_ends_with_its_reader_if_that_was_asked(server: Server, client: LangGraphClient, how: str) -> None:
+    name = await thread(client)
+    gate = server.gate(f"gate-left-{how}")
+    given: Any = {"input": {"name": "a", "gate": gate.name}}
+    async with httpx.AsyncClient(base_url=server.url) as raw:
+        if how.startswith("join"):
+            run = (await client.runs.create(name, "steps", **given))["run_id"]
+            path = f"/threads/{name}/runs/{run}/{how.removeprefix('join_')}?cancel_on_disconnect=true"
+            reading = asyncio.create_task(raw.get(path))
+        else:
+            body = {**given, "assistant_id": "steps", "on_disconnect": "cancel"}
+            reading = asyncio.create_task(raw.post(f"/threads/{name}/runs/{how}", json=body))
+        with await asyncio.to_thread(gate.open, "w"):  # the run is at its gate
+            reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reading
+            found = (await client.runs.list(name))[0]["run_id"]
+            await client.runs.join(name, found)
+    assert (await client.runs.get(name, found))["status"] == "interrupted"
+
+
+async def test_what_the_reference_server_answers_at_the_edges(client: LangGraphClient) -> None:
+    """Found by driving both with the same requests."""
+    name = await thread(client)
+    asked = await waited(client, name, {"ask": True})
+    run = (await client.runs.list(name))[0]
+    assert (await client.runs.join(name, run["run_id"]))["__interrupt__"] == [
+        {key: one[key] for key in ("id", "value")} for one in asked["__interrupt__"]
+    ]
+    missing = [part async for part in client.runs.join_stream(name, str(uuid.uuid4()))]
+    assert [(part.event, part.data["message"]) for part in missing] == [("error", "404: Run not found")]
+    given: Any = await client.runs.create(name, "steps", input={}, config={"configurable": {"k": 1}})
+    ids = {key: given[key] for key in ("run_id", "thread_id", "assistant_id")}
+    assert given["kwargs"]["config"]["configurable"] == {"k": 1, "graph_id": "steps", **ids}
+    await client.runs.join(name, given["run_id"])
+    with pytest.raises(UnprocessableEntityError):
+        await client.runs.create(name, "steps", checkpoint_id="first")
+    await client.runs.delete(name, given["run_id"])
+    await client.runs.delete(name, run["run_id"])
+    assert (await client.threads.get_state(name))["values"] == {}
+    said: Any = {"messages": [{"role": "user", "content": "hi"}]}
+    stream = client.runs.stream(None, "outer", input=said, stream_mode="messages-tuple", stream_subgraphs=True)
+    assert {part.event.partition(":")[0] async for part in stream} == {"metadata", "messages|inner"}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tests.service.conftest import at_the_gate, open_gate
+import pytest
+
+from satchel.memory.keyring import VARIABLE
+from tests.service.conftest import Server, at_the_gate, open_gate
 from tests.service.served import TURNS
-
-if TYPE_CHECKING:
-    from tests.service.conftest import Server
-
 
 MODES: list[Any] = ["updates", "custom"]
 
@@ -59,7 +58,11 @@ async def test_an_agent_goes_on_after_a_kill_and_reads_no_page_twice(mine: Serve
     assert len(once) == len(set(once)) == TURNS - 2
 
 
-async def test_runs_keep_their_order_over_restarts_and_none_is_lost_or_done_twice(mine: Server) -> None:
+async def test_runs_keep_their_order_over_restarts_and_none_is_lost_or_done_twice(
+    mine: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an encrypted store, whose files show no word of what was said."""
+    monkeypatch.setenv(VARIABLE, bytes(32).hex())
     threads, each, held = 3, 4, (1, 3)
     wanted: list[tuple[str, list[str]]] = []
     gates = {(t, k): mine.gate(f"gate{t}.{k}") for t in range(threads) for k in held}
@@ -87,6 +90,26 @@ async def test_runs_keep_their_order_over_restarts_and_none_is_lost_or_done_twic
     assert sorted(mine.effects()) == sorted(
         f"{step} {t}.{k}" for t in range(threads) for k in range(each) for step in ("first", "second")
     )
+    kept = b"".join(path.read_bytes() for path in (mine.folder / "home").rglob("*") if path.is_file())
+    assert wanted[0][0].encode() in kept  # ids are open
+    assert b"gate0.1" not in kept
+
+
+@pytest.mark.debian
+async def test_a_run_whose_graph_is_no_longer_served_ends_as_an_error(mine: Server) -> None:
+    gate = mine.gate("gate")
+    async with mine.start().client() as client:
+        name = (await client.threads.create())["thread_id"]
+        run = await client.runs.create(name, "steps", input={"name": "a", "gate": gate.name}, stream_mode=MODES)
+        await at_the_gate(client, name, run["run_id"])
+    mine.kill()
+    other = Server(mine.folder, "served:echo").start()
+    async with other.client() as client:
+        ended: Any = await client.runs.join(name, run["run_id"])
+        assert "Graph 'steps' not found" in ended["__error__"]["message"]
+        assert (await client.runs.get(name, run["run_id"]))["status"] == "error"
+        assert (await client.threads.get(name))["status"] == "error"
+    other.kill()
 
 
 async def test_a_server_that_is_told_to_end_stops_between_two_steps(mine: Server) -> None:
