@@ -51,6 +51,11 @@ def due_key(tenant: str) -> str:
     return f"satchel:{{{_quoted(tenant)}}}:due"
 
 
+def rate_key(tenant: str, name: str) -> str:
+    """When a caller of a tenant has used up what it took in advance, in milliseconds since 1970; it expires then."""
+    return f"satchel:{{{_quoted(tenant)}}}:rate:{_quoted(name)}"
+
+
 def listed(thread: ThreadId) -> str:
     """How a thread is listed."""
     return _quoted(thread.name)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from satchel.memory.keyring import Keyring
+    from satchel.memory.rates import Rates
     from satchel.memory.runs import Runs
     from satchel.memory.store import Store
 
@@ -50,6 +51,14 @@ def runs_of(store: Store) -> Runs:
     if not isinstance(store, ServerStore):
         raise ConfigError("a service does not encrypt its runs and events yet; serve without SATCHEL_KEY")
     return ServerRuns(store)
+
+
+def rates_of(store: Store) -> Rates:
+    """What counts how often something happens, over the connections of a store that `runs_of` takes, too."""
+    from satchel.memory.rates import MemoryRates, ServerRates  # noqa: PLC0415 - loaded only when used
+    from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
+
+    return ServerRates(store) if isinstance(store, ServerStore) else MemoryRates()
 
 
 async def _embedded() -> Store:

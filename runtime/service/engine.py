@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from satchel.memory.errors import ConfigError
 from satchel.memory.langgraph_store import RedisStore
-from satchel.memory.open import runs_of
+from satchel.memory.open import rates_of, runs_of
 from satchel.memory.saver import RedisSaver
 from satchel.memory.streams import Streams
 from satchel.runtime.agent import Agent
@@ -19,11 +19,14 @@ from satchel.runtime.service.assistants import Assistants
 from satchel.runtime.service.dispatcher import SLOTS, Dispatcher, InProcess
 from satchel.runtime.service.graphs import ServedGraph, resolved
 from satchel.runtime.service.metrics import Metrics
+from satchel.runtime.service.queued import Queued
+from satchel.runtime.service.settings import ServiceSettings, configured
 from satchel.runtime.service.worker import Worker
 from satchel.runtime.settings import Settings
 from satchel.runtime.stores import open_store
 
 if TYPE_CHECKING:
+    from satchel.memory.rates import Rates
     from satchel.memory.runs import Runs
     from satchel.memory.store import Store
     from satchel.runtime.service.served import Served
@@ -41,12 +44,17 @@ class Service:
     assistants: Assistants
     dispatcher: Dispatcher
     worker: Worker
+    queued: Queued
+    rates: Rates
 
-    def __init__(self, agents: object, *, store: str | None = None, slots: int = SLOTS) -> None:
+    def __init__(
+        self, agents: object, *, store: str | None = None, slots: int = SLOTS, settings: ServiceSettings | None = None
+    ) -> None:
         self.graphs: Mapping[str, Any] = agents if isinstance(agents, Mapping) else {DEFAULT: agents}
         if not self.graphs or not all(self.graphs):
             raise ConfigError("nothing to serve: give an Agent, a compiled graph, or a mapping from names to these")
         self.metrics = Metrics()
+        self.settings = settings or configured()
         self.draining = False
         self._url = store
         self._slots = slots
@@ -70,6 +78,8 @@ class Service:
             self.store = await open_store(self._url)
             self.runs = runs_of(self.store)
             self.streams = Streams(self.runs)
+            self.queued = Queued(self.runs)
+            self.rates = rates_of(self.store)
             self.assistants = Assistants(self.store.fields, self.graphs)
             self.worker = Worker(self.runs, self.served, self.metrics)
             dispatcher = InProcess(self.runs, self.worker.execute, self.worker.look, slots=self._slots)

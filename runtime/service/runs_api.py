@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
-from satchel.runtime.service import answers, faults, runs, streaming, threads
+from satchel.runtime.service import answers, faults, runs, streaming, threads, wire
 from satchel.runtime.service.caller import Called
 from satchel.runtime.service.models import RunCreate, RunsCancel
 
@@ -85,7 +85,7 @@ async def batch(body: list[RunCreate], call: Called) -> Response:
 async def cancel_many(body: RunsCancel, call: Called, action: Action = "interrupt") -> Response:
     """Stop runs: those named of a thread, or all of the caller's with a status."""
     if body.thread_id is not None and body.run_ids:
-        at = threads.of(call, body.thread_id)
+        at = await threads.of(call, body.thread_id)
         wanted = [(at, runs.checked(run)) for run in body.run_ids]
     elif body.status is not None:
         wanted = await _with_status(call, body.status)
@@ -100,6 +100,8 @@ async def cancel_many(body: RunsCancel, call: Called, action: Action = "interrup
 async def _with_status(call: Caller, status: str) -> list[tuple[ThreadId, str]]:
     found: list[tuple[ThreadId, str]] = []
     for row in await call.service.runs.rows(await call.service.runs.listed(call.tenant)):
+        if not call.sees(wire.loads(row.doc)):
+            continue
         going = [run for run in await call.service.runs.runs(row.thread) if run.id in row.queue] if row.queue else []
         found += [(row.thread, run.id) for run in going if status in {"all", run.status}]
     return found
@@ -139,7 +141,7 @@ async def delete(thread: str, run: str, call: Called) -> Response:
 @router.get("/threads/{thread}/runs/{run}/join")
 async def join(thread: str, run: str, call: Called, *, cancel_on_disconnect: bool = False) -> Response:
     """Wait for the values at the end of a run."""
-    return await _join(call, threads.of(call, thread), runs.checked(run), cancel=cancel_on_disconnect)
+    return await _join(call, await threads.of(call, thread), runs.checked(run), cancel=cancel_on_disconnect)
 
 
 async def _join(call: Caller, at: ThreadId, run: str, *, cancel: bool = False) -> Response:
@@ -161,7 +163,7 @@ async def join_stream(
     cancel_on_disconnect: bool = False,
 ) -> Response:
     """The events of a run: from `Last-Event-ID` on, all for who comes first, else those to come."""
-    at, name = threads.of(call, thread), runs.checked(run)
+    at, name = await threads.of(call, thread), runs.checked(run)
     row = await call.service.runs.run(at, name)
     resumable = row is not None and b'"stream_resumable":true' in row.doc
     modes = [mode for given in stream_mode or () for mode in given.split(",") if mode]
@@ -183,7 +185,7 @@ def _position(given: str | None) -> str | None:
 @router.post("/threads/{thread}/runs/{run}/cancel")
 async def cancel(thread: str, run: str, call: Called, action: Action = "interrupt", *, wait: bool = False) -> Response:
     """Stop a run, and with `wait` wait until it has ended."""
-    at, name = threads.of(call, thread), runs.checked(run)
+    at, name = await threads.of(call, thread), runs.checked(run)
     if not await runs.stop(call, at, name, action):
         raise faults.missing(NONE_TO_CANCEL)
     if not wait:
