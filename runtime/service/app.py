@@ -20,8 +20,9 @@ from satchel.runtime.service import (
     store_api,
     threads_api,
 )
-from satchel.runtime.service.auth import authentication
+from satchel.runtime.service.auth import authentication, everybody
 from satchel.runtime.service.dispatcher import SLOTS
+from satchel.runtime.service.document import documented
 from satchel.runtime.service.engine import Service
 from satchel.runtime.service.guard import Guard
 from satchel.runtime.service.settings import ServiceSettings, configured
@@ -82,4 +83,5 @@ def app(
         made.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts, www_redirect=False)
     for router in ROUTERS:
         made.include_router(router)
+    documented(made, closed=authenticate is not everybody)
     return made

@@ -19,12 +19,14 @@ from satchel.runtime.service.rules import judged
 class Caller:
     """The caller of a request: the tenant whose threads, runs, assistants and items it sees, and the service.
 
-    `wanted` is what the metadata of these must say beside, if there are rules.
+    If there are rules, `wanted` is what the metadata of these must say beside, and `namespace` the one to read instead
+    of that in the address.
     """
 
     known: Known
     service: Service
     wanted: Mapping[str, Any] | None = None
+    namespace: tuple[str, ...] | None = None
 
     @property
     def tenant(self) -> str:
@@ -40,7 +42,7 @@ async def caller(request: Request) -> Caller:
     """The caller of a request, as the guard let it in."""
     known: Known = request.scope[KNOWN]
     wanted = await judged(request, known.rules) if known.rules is not None else None
-    return Caller(known, request.app.state.service, wanted)
+    return Caller(known, request.app.state.service, wanted, getattr(request.state, "namespace", None))
 
 
 Called = Annotated[Caller, Depends(caller)]

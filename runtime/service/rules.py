@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from satchel.runtime.service.faults import Refused
@@ -80,9 +80,10 @@ NAMESPACES = {"search": "namespace_prefix", "list_namespaces": "prefix"}
 
 
 async def judged(request: Request, rules: Rules) -> Filter | None:
-    """Ask the rules about a request, and do what they changed in it: metadata and namespaces.
+    """Ask the rules about a request; what the metadata of whatever is touched must say. Raises `Refused`.
 
-    Returns what the metadata of whatever is touched must say. Raises `Refused`.
+    Metadata and namespaces that they change are changed in the body that the route is given; for a request without a
+    body the namespace is in `request.state`.
     """
     row = ACTIONS.get(f"{request.method} {request.scope['route'].path}")
     if row is None:
@@ -91,9 +92,7 @@ async def judged(request: Request, rules: Rules) -> Filter | None:
     if request.method == "GET":
         value = _value(request, {**query, **({"namespace": _labels(query)} if row[0] == "store" else {})})
         wanted = await rules.judge(*row, value)
-        if row[0] == "store":
-            changed = {**query, "namespace": ".".join(map(str, value.get("namespace") or ()))}
-            request.scope["query_string"] = urlencode(changed).encode()
+        request.state.namespace = value.get("namespace")
         return wanted
     sent = await _sent(request)
     found = [await _body(request, rules, row, one) for one in (sent if isinstance(sent, list) else [sent])]

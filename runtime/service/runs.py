@@ -102,7 +102,9 @@ async def _assistant(call: Caller, name: str) -> dict[str, Any]:
     except faults.Refused:
         raise faults.missing("Thread or assistant not found.") from None
     if call.known.rules is not None and found["metadata"] != OWN:
-        wanted = await call.known.rules.judge("assistants", "read", {"assistant_id": found["assistant_id"]})
+        wanted = await call.known.rules.judge(
+            "assistants", "read", {"assistant_id": found["assistant_id"], "metadata": {}}
+        )
         if not holds(found["metadata"], wanted):
             raise faults.missing("Thread or assistant not found.")
     return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
+from satchel.memory.runs import START
 from satchel.runtime.service import answers, faults, runs, streaming, threads, wire
 from satchel.runtime.service.caller import Called
 from satchel.runtime.service.models import RunCreate, RunsCancel
@@ -149,6 +150,8 @@ async def _join(call: Caller, at: ThreadId, run: str, *, cancel: bool = False) -
     if row is not None and row.status in runs.ENDED:
         headers = streaming.place(f"/threads/{at.name}/runs/{run}", "join")
         return answers.json(await streaming.final(call, at, run), headers=headers)
+    if row is None and await call.service.runs.last(at, run) == START:
+        return answers.json(streaming.GONE)
     return await streaming.answer(call, at, run, cancel=cancel)
 
 
@@ -166,6 +169,8 @@ async def join_stream(
     at, name = await threads.of(call, thread), runs.checked(run)
     row = await call.service.runs.run(at, name)
     resumable = row is not None and b'"stream_resumable":true' in row.doc
+    if row is None and await call.service.runs.last(at, name) == START:
+        return Response(media_type=streaming.SSE)
     modes = [mode for given in stream_mode or () for mode in given.split(",") if mode]
     return await streaming.stream(
         call, at, name, after=_position(last_event_id), modes=modes, ids=resumable or bool(last_event_id),

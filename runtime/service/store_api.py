@@ -32,7 +32,7 @@ async def put(body: ItemPut, call: Called) -> Response:
 @router.get("/items")
 async def get(call: Called, key: str, namespace: str = "", refresh_ttl: bool | None = None) -> Response:  # noqa: FBT001 - a query parameter
     """An item, or null; the labels of `namespace` are joined by dots."""
-    where = _checked(namespace.split("."))
+    where = _checked(call.namespace or namespace.split("."))
     found = await call.service.memory(call.tenant).aget(where, key, refresh_ttl=refresh_ttl)
     return answers.json(None if found is None else _item(found))
 
