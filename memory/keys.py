@@ -56,6 +56,15 @@ def rate_key(tenant: str, name: str) -> str:
     return f"satchel:{{{_quoted(tenant)}}}:rate:{_quoted(name)}"
 
 
+def deliveries_key(tenant: str) -> str:
+    """The hash of what a tenant's runs have to tell somebody outside."""
+    return f"satchel:{{{_quoted(tenant)}}}:deliveries"
+
+
+DELIVERIES = "satchel:{deliveries}:due"
+"""The sorted set of what has to be told, of all tenants, by when it may be tried, in milliseconds since 1970."""
+
+
 def listed(thread: ThreadId) -> str:
     """How a thread is listed."""
     return _quoted(thread.name)

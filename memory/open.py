@@ -11,6 +11,7 @@ from satchel.memory.redis_errors import public
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from satchel.memory.deliveries import Deliveries
     from satchel.memory.keyring import Keyring
     from satchel.memory.rates import Rates
     from satchel.memory.runs import Runs
@@ -59,6 +60,14 @@ def rates_of(store: Store) -> Rates:
     from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
 
     return ServerRates(store) if isinstance(store, ServerStore) else MemoryRates()
+
+
+def deliveries_of(store: Store) -> Deliveries:
+    """What keeps what has to be told to somebody outside, over the connections of a store as above."""
+    from satchel.memory.deliveries import MemoryDeliveries, ServerDeliveries  # noqa: PLC0415 - loaded only when used
+    from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
+
+    return ServerDeliveries(store) if isinstance(store, ServerStore) else MemoryDeliveries()
 
 
 async def _embedded() -> Store:

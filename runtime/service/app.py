@@ -83,5 +83,5 @@ def app(
         made.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts, www_redirect=False)
     for router in ROUTERS:
         made.include_router(router)
-    documented(made, closed=authenticate is not everybody)
+    documented(made, service.graphs, closed=authenticate is not everybody)
     return made

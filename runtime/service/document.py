@@ -10,7 +10,7 @@ from satchel.runtime.service import shapes
 from satchel.runtime.service.guard import OPEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from fastapi import FastAPI
 
@@ -113,8 +113,21 @@ REFUSED: Mapping[int, str] = {
     503: "The store gives no answer, or the server is ending.",
 }
 
-FORMATS: Mapping[str, Document] = {"thread": {"format": "uuid"}, "run": {"format": "uuid"}}
-"""What parts of paths look like."""
+UUID = {"format": "uuid"}
+PATHS: Mapping[str, str] = {"thread": "uuid", "run": "uuid", "assistant": "assistant"}
+"""What parts of paths are."""
+
+FIELDS: Mapping[tuple[str, str], str] = {
+    ("ThreadCreate", "thread_id"): "uuid",
+    ("RunCreate", "thread_id"): "uuid",
+    ("RunCreate", "assistant_id"): "assistant",
+    ("RunsCancel", "thread_id"): "uuid",
+    ("AssistantCreate", "assistant_id"): "uuid",
+    ("AssistantCreate", "graph_id"): "graph",
+    ("AssistantPatch", "graph_id"): "graph",
+    ("ChatBody", "model"): "assistant",
+}
+"""What fields of bodies are."""
 
 MAKES: Mapping[str, Mapping[str, str]] = {
     "POST /threads": {"thread": "/thread_id"},
@@ -131,22 +144,25 @@ SCHEMES: Document = {
 }
 
 
-def documented(made: FastAPI, *, closed: bool) -> None:
+def documented(made: FastAPI, graphs: Iterable[str], *, closed: bool) -> None:
     """Let the application describe itself wholly; `closed` says that callers need a key."""
+    names = {"enum": list(graphs)}
+    kinds: Mapping[str, Document] = {"uuid": UUID, "graph": names, "assistant": {"anyOf": [names, UUID]}}
     plain: Callable[[], Document] = made.openapi
 
     def described() -> Document:
         if made.openapi_schema is None:
-            made.openapi_schema = _complete(plain(), closed=closed)
+            made.openapi_schema = _complete(plain(), kinds, closed=closed)
         return made.openapi_schema
 
     made.openapi = described  # type: ignore[method-assign]  # as FastAPI's documentation has it
 
 
-def _complete(document: Document, *, closed: bool) -> Document:
+def _complete(document: Document, kinds: Mapping[str, Document], *, closed: bool) -> Document:
     known = document["components"]["schemas"]
     for gone in ("HTTPValidationError", "ValidationError"):
         known.pop(gone, None)
+    _narrow(known, kinds)
     if closed:
         document["components"]["securitySchemes"] = SCHEMES
     operations = [
@@ -157,8 +173,8 @@ def _complete(document: Document, *, closed: bool) -> Document:
     for name, operation in operations:
         path = name.partition(" ")[2]
         for parameter in operation.get("parameters", ()):
-            if parameter["in"] == "path":
-                parameter["schema"] |= FORMATS.get(parameter["name"], {})
+            if parameter["in"] == "path" and parameter["name"] in PATHS:
+                parameter["schema"] |= kinds[PATHS[parameter["name"]]]
         answers = {**{code: (code, JSON, shapes.Problem) for code in REFUSED}, 0: ANSWERS[name]}
         if name in ALSO:
             answers[-1] = ALSO[name]
@@ -169,6 +185,13 @@ def _complete(document: Document, *, closed: bool) -> Document:
         if name in MAKES:
             operation["responses"]["200"]["links"] = _links(MAKES[name], operations)
     return document
+
+
+def _narrow(known: Document, kinds: Mapping[str, Document]) -> None:
+    """Say more of a field than that it is a text, or null."""
+    for (schema, field), kind in FIELDS.items():
+        found = known[schema]["properties"][field]
+        next(one for one in (found, *found.get("anyOf", ())) if one.get("type") == "string").update(kinds[kind])
 
 
 def _responses(answers: Mapping[int, Answer], known: Document) -> Document:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from satchel.memory.errors import ConfigError
 from satchel.memory.langgraph_store import RedisStore
-from satchel.memory.open import rates_of, runs_of
+from satchel.memory.open import deliveries_of, rates_of, runs_of
 from satchel.memory.saver import RedisSaver
 from satchel.memory.streams import Streams
 from satchel.runtime.agent import Agent
@@ -20,7 +20,9 @@ from satchel.runtime.service.dispatcher import SLOTS, Dispatcher, InProcess
 from satchel.runtime.service.graphs import ServedGraph, resolved
 from satchel.runtime.service.metrics import Metrics
 from satchel.runtime.service.queued import Queued
+from satchel.runtime.service.saver import DiscreetSaver
 from satchel.runtime.service.settings import ServiceSettings, configured
+from satchel.runtime.service.webhooks import Webhooks
 from satchel.runtime.service.worker import Worker
 from satchel.runtime.settings import Settings
 from satchel.runtime.stores import open_store
@@ -46,6 +48,7 @@ class Service:
     worker: Worker
     queued: Queued
     rates: Rates
+    webhooks: Webhooks
 
     def __init__(
         self, agents: object, *, store: str | None = None, slots: int = SLOTS, settings: ServiceSettings | None = None
@@ -81,10 +84,12 @@ class Service:
             self.queued = Queued(self.runs)
             self.rates = rates_of(self.store)
             self.assistants = Assistants(self.store.fields, self.graphs)
-            self.worker = Worker(self.runs, self.served, self.metrics)
+            self.webhooks = Webhooks(deliveries_of(self.store), self.runs, self.settings)
+            self.worker = Worker(self.runs, self.served, self.metrics, self.webhooks)
             dispatcher = InProcess(self.runs, self.worker.execute, self.worker.look, slots=self._slots)
             self.dispatcher = self._local = dispatcher
             self._looking = asyncio.create_task(dispatcher.worker(), name="worker")
+            self._telling = asyncio.create_task(self.webhooks.work(), name="webhooks")
             self._started = True
 
     async def drain(self) -> None:
@@ -106,6 +111,9 @@ class Service:
         if not self._started:
             return
         await self.drain()
+        self._telling.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._telling
         await self.streams.aclose()
         for one in (*self._savers.values(), *self._memories.values()):
             await one.aclose()
@@ -123,7 +131,7 @@ class Service:
     def saver(self, tenant: str) -> RedisSaver:
         """The checkpoints of a tenant."""
         if tenant not in self._savers:
-            self._savers[tenant] = RedisSaver.from_url(self._url or Settings().store, tenant=tenant)
+            self._savers[tenant] = DiscreetSaver.from_url(self._url or Settings().store, tenant=tenant)
         return self._savers[tenant]
 
     def memory(self, tenant: str) -> RedisStore:

@@ -48,6 +48,8 @@ async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: boo
     assistant that is neither a UUID nor a graph, 429 if too many runs wait.
     """
     service = call.service
+    if body.webhook:
+        service.webhooks.addresses.written(body.webhook)
     assistant = await _assistant(call, body.assistant_id)
     at = await threads.of(call, thread if thread is not None else str(uuid.uuid4()))
     if at.tenant != call.tenant:
@@ -189,6 +191,8 @@ async def stop(call: Caller, thread: ThreadId, run: str, action: Action) -> bool
     how = await service.runs.cancel(thread, run, action, keep=KEEP)
     if how == "asked":
         await service.dispatcher.cancel(thread, run)
+    if how == "stopped" and action == "interrupt" and row is not None and (asked := wire.loads(row.doc)).get("webhook"):
+        await service.webhooks.end(thread, run, asked, "interrupted")
     if how == "stopped" and action == "rollback" and row is not None and row.attempt:  # begun before, and handed back
         served = await service.served(call.tenant, wire.loads(row.doc)["graph_id"])
         await served.undo(thread, run)

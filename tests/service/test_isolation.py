@@ -72,7 +72,7 @@ ROWS: Mapping[str, tuple[int, dict[str, Any]]] = {
     "GET /threads/{thread}/runs/{run}/join": (200, {}),
     "GET /threads/{thread}/runs/{run}/stream": (200, {}),
     "POST /threads/{thread}/runs/{run}/cancel": (404, {}),  # the run has ended
-    "PUT /store/items": (204, {**ITEM, "value": {"likes": "green"}}),
+    "PUT /store/items": (204, {**ITEM, "value": {"likes": "black"}}),
     "GET /store/items": (200, {"namespace": "mine", "key": "tea"}),
     "POST /store/items/search": (200, {"namespace_prefix": ["mine"]}),
     "POST /store/namespaces": (200, {"prefix": ["mine"]}),
