@@ -30,7 +30,7 @@ def _none(status: int) -> Answer:
     return status, "", None
 
 
-STREAM: Answer = (200, SSE, str)
+STREAM: Answer = (200, SSE, shapes.Event)
 OBJECTS = list[dict[str, Any]]
 
 ANSWERS: Mapping[str, Answer] = {

@@ -198,6 +198,14 @@ class ChatModels(Shape):
     data: list[Json]
 
 
+class Event(Shape):
+    """One event of a stream; `data` is JSON, but for the last one of a chat."""
+
+    data: str
+    event: str = "message"
+    id: str = ""
+
+
 class Ready(Shape):
     """Whether the server takes requests, and if not why."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from satchel.memory.runs import Runs
     from satchel.runtime.service.settings import ServiceSettings
 
-LOOK = 2.0
+LOOK = 1.0
 """Seconds between two looks at what waits."""
 
 PATIENCE = 10.0
@@ -33,6 +33,9 @@ PATIENCE = 10.0
 
 HELD = 60.0
 """Seconds for which one process has a delivery: longer than a try takes."""
+
+PAUSE = 0.1
+"""Seconds before the second try, a quarter; each further one is four times as long: half an hour for eight tries."""
 
 ONCE = 16
 """Deliveries that are tried at once."""
@@ -104,7 +107,7 @@ class Webhooks:
                 log.warning("the webhook of run %s was not taken %d times and is given up: %s", run, tries, why)
             await self._kept.done(name)
             return
-        await self._keep(name, {**kept, "tries": tries}, 2.0**tries)
+        await self._keep(name, {**kept, "tries": tries}, PAUSE * 4.0**tries)
 
     async def _keep(self, name: Name, kept: Mapping[str, Any], wait: float) -> None:
         await self._kept.put(name, wire.dumps(kept), wait=wait)
