@@ -15,7 +15,7 @@ TAKE = """
 local at = tonumber(redis.call('GET', KEYS[1]) or '0')
 local now, each, ahead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 at = math.max(at, now)
-if at - now > ahead then return math.ceil(math.min(at - now, 2 * ahead) - ahead) end
+if at - now > ahead then return math.ceil(math.min(at - now, 2 * ahead + each) - ahead) end
 redis.call('SET', KEYS[1], string.format('%.3f', at + each), 'PX', math.ceil(at + each - now) + 1)
 return 0
 """

@@ -23,7 +23,7 @@ def test_a_key_is_printed_once_and_its_file_keeps_the_digest(inside: Run, tmp_pa
     printed = [inside("key", "--tenant", "acme", "--keys", str(path)).stdout.strip() for _ in range(2)]
     lines = path.read_text().splitlines()
     assert [line.split()[1:] for line in lines] == [["acme", f"sha256:{digest_of(key)}"] for key in printed]
-    assert "tenant" in inside("key", "--tenant", "a b", "--keys", str(path), code=1).stderr
+    assert "tenant" in inside("key", "--tenant", "a b", "--keys", str(path), code=2).stderr
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org", "10.0.0.1"])  # noqa: S104 - what must be refused

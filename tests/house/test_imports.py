@@ -31,7 +31,8 @@ SAVER = {
 SERVICE = {
     f"satchel.runtime.service.{name}"
     for name in (
-        "answers", "api_keys", "app", "assistants_api", "auth", "auth_sdk", "bodies", "caller", "chat", "faults",
+        "answers", "api_keys", "app", "assistants_api", "auth", "auth_sdk", "bodies", "caller", "chat", "document",
+        "faults",
         "guard", "own_api", "rules", "runs_api", "serving", "store_api", "streaming", "threads_api",
     )
 }  # fmt: skip

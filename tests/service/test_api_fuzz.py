@@ -9,7 +9,7 @@ import pytest
 from satchel.runtime.service.api_keys import add
 from satchel.runtime.service.settings import ServiceSettings
 from tests.service.conftest import Server
-from tests.service.fuzz_api import FREE, call
+from tests.service.fuzz_api import FREE, ROOT, call
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +27,8 @@ def test_the_api_answers_whatever_it_is_asked_as_its_document_says(tmp_path: Pat
     assert cases >= 50, told
 
 
-def test_the_readme_tells_each_setting(root: Path) -> None:
-    text = (root / "runtime" / "service" / "README.md").read_text()
+def test_the_readme_tells_each_setting() -> None:
+    text = (ROOT / "runtime" / "service" / "README.md").read_text()
     for name, field in ServiceSettings.model_fields.items():
         default = ", ".join(field.default) if isinstance(field.default, tuple) else field.default
         assert f"| `{name}` | {default} | {field.description} |" in text

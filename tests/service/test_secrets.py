@@ -89,7 +89,7 @@ def test_secrets_are_in_no_answer_no_event_no_log_and_nothing_that_is_kept(tmp_p
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ("no file /home/ann/app/data.csv here", "no file data.csv here"),
+        ("no file /srv/app/data.csv here", "no file data.csv here"),
         (r"no file C:\Users\ann\data.csv here", "no file data.csv here"),
         ("GET https://example.org/a/b failed", "GET https://example.org/a/b failed"),
         ("redis://u:pw@host/0 is down", "redis://***@host/0 is down"),
