@@ -66,6 +66,8 @@ def serve(
         raise ConfigError(
             "name what to serve with --agent module:attr, or a model with --model (sim:echo needs no key)"
         )
+    if auth and keys:
+        raise ConfigError("give --keys or --auth, not both: one of them says who may call")
     given = _load(auth) if auth else keys
     settings = door(given, host, origins, console.say, unprotected=unprotected)
     served = app(_load(at) if at else Agent(model), store=store, auth=given, settings=settings)

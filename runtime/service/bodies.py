@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 async def taken(scope: Scope, receive: Receive, settings: ServiceSettings) -> bytes:
     """The whole body of a request. Raises 413, 408 and 422; `ConnectionAbortedError` if the client goes away."""
-    headers = dict(scope["headers"])
-    told = headers.get(b"content-length", b"0")
+    told = dict(scope["headers"]).get(b"content-length", b"0")
     if told.isdigit() and int(told) > settings.body_bytes:
         raise _large(settings)
     parts: list[bytes] = []
@@ -36,7 +35,8 @@ async def taken(scope: Scope, receive: Receive, settings: ServiceSettings) -> by
     except TimeoutError:
         raise Refused(408, "the body of the request did not arrive in time", {"Connection": "close"}) from None
     body = b"".join(parts)
-    if body and b"json" in headers.get(b"content-type", b""):
+    kinds = [value.lower() for name, value in scope["headers"] if name == b"content-type"]
+    if body and any(b"json" in kind for kind in kinds):
         check(body, depth=settings.json_depth, length=settings.string_length)
     return body
 

@@ -65,7 +65,7 @@ async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: boo
     admitted = await service.runs.admit(
         at,
         run,
-        wire.dumps({**doc, "tenant": call.tenant, "created_at": wire.at(moment)}),
+        wire.dumps({**doc, "tenant": call.tenant, "user": call.known.name, "created_at": wire.at(moment)}),
         strategy=body.multitask_strategy or "enqueue",
         due=moment + int(delay * 1000) if delay else 0,
         make=threads.document(call, {**owned(call), **marks}) if create else None,

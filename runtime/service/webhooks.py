@@ -44,7 +44,7 @@ log = logging.getLogger("satchel.service")
 
 
 class Webhooks:
-    """Sends what `put` keeps. The body is JSON: the run as the API shows it, with `values` or `error`."""
+    """Sends what `end` keeps. The body is JSON: the run as the API shows it, with `values` or `error`."""
 
     def __init__(self, kept: Deliveries, runs: Runs, settings: ServiceSettings) -> None:
         self.addresses = Addresses(settings.webhook_networks)
@@ -80,17 +80,20 @@ class Webhooks:
 
     async def work(self) -> None:
         """Send until cancelled."""
-        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE, follow_redirects=False) as client:
+        limits = httpx.Limits(max_keepalive_connections=0)  # two names at one address never share a connection
+        async with httpx.AsyncHTTPTransport(trust_env=False, limits=limits) as way:
             while True:
                 with contextlib.suppress(StoreError):  # the next look may reach it
                     due = await self._kept.due(ONCE)
-                    await asyncio.gather(*(self._try(client, name) for name in due))
+                    tried = await asyncio.gather(*(self._try(way, name) for name in due), return_exceptions=True)
+                    for problem in filter(None, tried):  # it comes again when its time is over
+                        log.warning("a webhook could not be tried: %s", describe(problem))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK):
                         await self._bell.wait()
                 self._bell.clear()
 
-    async def _try(self, client: httpx.AsyncClient, name: Name) -> None:
+    async def _try(self, way: httpx.AsyncHTTPTransport, name: Name) -> None:
         body = await self._kept.take(name, wait=HELD)
         if body is None:
             return
@@ -100,7 +103,7 @@ class Webhooks:
         if row is not None and row.status in {"pending", "running"}:  # its end was not written, and may be another
             await self._keep(name, kept, LOOK)
             return
-        why = await self._send(client, kept["url"], wire.dumps(kept["told"]))
+        why = await self._send(way, kept["url"], wire.dumps(kept["told"]))
         tries = kept["tries"] + 1
         if why is None or tries >= self._tries:
             if why:
@@ -112,8 +115,8 @@ class Webhooks:
     async def _keep(self, name: Name, kept: Mapping[str, Any], wait: float) -> None:
         await self._kept.put(name, wire.dumps(kept), wait=wait)
 
-    async def _send(self, client: httpx.AsyncClient, url: str, body: bytes) -> str | None:
-        """Why it was not taken."""
+    async def _send(self, way: httpx.AsyncHTTPTransport, url: str, body: bytes) -> str | None:
+        """Why it was not taken. A transport alone follows no redirect and keeps no cookie."""
         try:
             parts = urlsplit(url)
             address = await self.addresses.pinned(url)
@@ -122,11 +125,11 @@ class Webhooks:
                 (parts.scheme, f"{host}:{parts.port}" if parts.port else host, parts.path or "/", parts.query, "")
             )
             headers = {"Host": parts.netloc, "Content-Type": "application/json"}
-            request = client.build_request(
-                "POST", there, content=body, headers=headers, extensions={"sni_hostname": str(parts.hostname)}
-            )
-            answer = await client.send(request, stream=True)  # what it answers is not read
-            await answer.aclose()
+            name = {"sni_hostname": str(parts.hostname)}  # the certificate is that of the name
+            async with asyncio.timeout(PATIENCE):
+                request = httpx.Request("POST", there, content=body, headers=headers, extensions=name)
+                answer = await way.handle_async_request(request)
+                await answer.aclose()  # what it says beside its status is not read
         except (httpx.HTTPError, OSError, Forbidden, ValueError) as problem:
             return describe(problem)
         return None if answer.is_success else f"status {answer.status_code}"

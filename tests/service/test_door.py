@@ -8,7 +8,10 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig  # noqa: TC002 - LangGraph reads the node's annotations
+from langgraph.graph import START, StateGraph
 from langgraph_sdk import Auth
+from typing_extensions import TypedDict  # pydantic describes no other before Python 3.12
 
 from satchel.memory.errors import ConfigError
 from satchel.runtime.service import app
@@ -197,6 +200,33 @@ async def test_a_body_has_limits(body: bytes, status: int) -> None:
 async def _pieces(body: bytes) -> Any:
     for start in range(0, len(body), 1_000):
         yield body[start : start + 1_000]
+
+
+async def test_a_second_content_type_does_not_hide_the_first() -> None:
+    async with behind(json_depth=4) as client:
+        headers = [("content-type", "application/json"), ("content-type", "text/plain")]
+        deep = b'{"metadata":' + b'{"x":' * 8 + b"1" + b"}" * 9
+        answers = [await client.post("/threads", content=deep, headers=each) for each in (headers, headers[::-1])]
+        assert {answer.status_code for answer in answers} == {422}
+
+
+class Who(TypedDict, total=False):
+    found: dict[str, Any]
+
+
+async def look(state: Who, config: RunnableConfig) -> Who:  # noqa: ARG001 - the shape of a node
+    given = config["configurable"]
+    return {"found": {name: given[name] for name in ("langgraph_auth_user", "langgraph_auth_user_id") if name in given}}
+
+
+async def test_a_graph_is_told_who_calls_and_a_caller_cannot_say_it_is_another() -> None:
+    graph = StateGraph(Who).add_node(look).add_edge(START, "look").compile()
+    forged = {"configurable": {"langgraph_auth_user": {"identity": "root"}, "langgraph_auth_user_id": "root"}}
+    asked = {"assistant_id": "who", "input": {}, "config": forged}
+    for auth, found in ((shop(), {"langgraph_auth_user_id": "ann"}), (None, {})):
+        async with behind(auth, {"who": graph}) as client:
+            answer = await client.post("/runs/wait", json=asked, headers={"authorization": "Bearer ann"})
+            assert answer.json() == {"found": found}
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
