@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def behind(auth: object = None, agents: object = None, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application that keeps all in memory."""
-    made = app(agents or {"echo": Agent("sim:echo")}, store="memory://", auth=auth, settings=configured(**settings))
+async def behind(
+    auth: object = None, agents: object = None, *, store: str = "memory://", **settings: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application; all is kept in memory unless a store is named."""
+    made = app(agents or {"echo": Agent("sim:echo")}, store=store, auth=auth, settings=configured(**settings))
     transport = httpx.ASGITransport(made, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client

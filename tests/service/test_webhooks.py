@@ -6,15 +6,18 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from satchel.memory.errors import ConfigError
 from satchel.runtime.service.addresses import Addresses, Forbidden
 from tests.service.door import behind
+from tests.stores import serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
 RUN: dict[str, Any] = {"assistant_id": "echo", "input": {"messages": [{"role": "user", "content": "hello"}]}}
 OURS = ("127.0.0.0/8",)
@@ -38,9 +41,9 @@ class Heard:
 
 
 @asynccontextmanager
-async def hearing(*answers: str) -> AsyncIterator[Heard]:
+async def hearing(*answers: str, port: int = 0) -> AsyncIterator[Heard]:
     made = Heard(iter(answers))
-    server = await asyncio.start_server(made.listen, "127.0.0.1", 0)
+    server = await asyncio.start_server(made.listen, "127.0.0.1", port)
     made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/told?by=run"
     async with server:
         yield made
@@ -69,6 +72,20 @@ async def test_a_webhook_is_told_of_runs_without_a_thread_and_of_those_that_were
         run = (await client.post(f"/threads/{thread}/runs", json={**asked, "after_seconds": 3_600})).json()
         await client.post(f"/threads/{thread}/runs/{run['run_id']}/cancel")
         assert (await heard.told.get())[1]["status"] == "interrupted"
+
+
+async def test_what_could_not_be_told_before_a_server_ended_is_told_by_the_next(tmp_path: Path) -> None:
+    async with hearing() as gone:
+        url = gone.url  # nobody listens there any more when the run ends
+    with serving("valkey", tmp_path) as store:
+        assert store is not None
+        async with behind(store=store.url, webhook_networks=OURS) as client:
+            run = (await client.post("/runs/wait", json={**RUN, "webhook": url})).headers["content-location"]
+        again = behind(store=store.url, webhook_networks=OURS)
+        async with hearing("200 OK", port=urlsplit(url).port or 0) as heard, again as client:
+            await client.get("/threads/x")  # it starts with the first request
+            async with asyncio.timeout(30):
+                assert (await heard.told.get())[1]["run_id"] == run.rpartition("/")[2]
 
 
 FORBIDDEN = (
