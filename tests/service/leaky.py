@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from langgraph.graph import START, StateGraph
@@ -14,7 +13,7 @@ from satchel.runtime.models import Scripted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SECRET = os.environ.get("CANARY", "")
+SECRET = "c4n4ryc4n4ryc4n4ry"  # noqa: S105 - a canary
 SAID = f"""Traceback (most recent call last):
   File "/srv/canary-folder/app.py", line 7, in connect
 ConnectionError: redis://admin:canary-{SECRET}@db.internal:6379 refused sk-{SECRET} in /srv/canary-folder/app.py

@@ -13,6 +13,7 @@ from langgraph.graph import START, StateGraph
 from langgraph_sdk import Auth
 from typing_extensions import TypedDict  # pydantic describes no other before Python 3.12
 
+from satchel import Agent
 from satchel.memory.errors import ConfigError
 from satchel.runtime.service import app
 from satchel.runtime.service.api_keys import Keys, add, make
@@ -44,6 +45,22 @@ async def test_without_a_key_only_what_says_that_the_server_lives_is_open() -> N
         }
         for headers in ({"x-api-key": key}, {"authorization": f"Bearer {key}"}):
             assert (await client.post("/threads", json={}, headers=headers)).status_code == 200
+
+
+async def test_a_websocket_without_a_key_is_refused_before_it_opens() -> None:
+    made = app({"echo": Agent("sim:echo")}, store="memory://", auth=make("ann")[1])
+    scope = {"type": "websocket", "path": "/threads/x/stream/events", "headers": [], "query_string": b""}
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await made(scope, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+    assert not made.state.service.ready  # nothing was opened for it
 
 
 async def test_a_file_of_keys_is_read_again_when_it_changes(tmp_path: Path) -> None:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 from redis import Redis
 
 from satchel.runtime.service.api_keys import add
 from satchel.runtime.service.wire import safe
-from tests.service.conftest import Server
+from tests.service.door import behind
+from tests.service.leaky import SECRET, served
 from tests.stores import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CANARY = "c4n4ryc4n4ryc4n4ry"
+    import httpx
 
 
 def everything(redis: Redis) -> Iterator[tuple[bytes, bytes]]:
@@ -35,55 +36,49 @@ def everything(redis: Redis) -> Iterator[tuple[bytes, bytes]]:
         yield key, repr(kinds[redis.type(key)](key)).encode()
 
 
-def test_secrets_are_in_no_answer_no_event_no_log_and_nothing_that_is_kept(tmp_path: Path) -> None:
+async def test_secrets_are_in_no_answer_no_event_no_log_and_nothing_that_is_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     path = tmp_path / "keys"
     keys = [add("ann", path), add("ann", path)]
+    answers: list[bytes] = []
+
+    async def ask(method: str, where: str, **more: Any) -> httpx.Response:
+        answer = await client.request(method, where, **{"headers": {"authorization": f"Bearer {keys[1]}"}, **more})
+        answers.append(answer.content + repr(answer.headers).encode())
+        assert answer.status_code < 500, answer.text
+        return answer
+
     with serving("valkey", tmp_path / "store") as store:
         assert store is not None
-        server = Server(tmp_path, "leaky:served", "--keys", str(path), "--store", store.url, CANARY=CANARY)
-        server.start()
-        answers: list[bytes] = []
-
-        def ask(method: str, where: str, **more: Any) -> httpx.Response:
-            answer = client.request(method, where, **more)
-            answers.append(answer.content + repr(answer.headers).encode())
-            assert answer.status_code < 500, answer.text
-            return answer
-
-        with httpx.Client(base_url=server.url, timeout=60, headers={"authorization": f"Bearer {keys[1]}"}) as client:
-            for name in ("graph", "agent"):
-                thread = ask("POST", "/threads", json={}).json()["thread_id"]
+        async with behind(path, served, store=store.url) as client:
+            for name in served:
+                thread = (await ask("POST", "/threads", json={})).json()["thread_id"]
                 sent: Any = {
                     "assistant_id": name,
                     "input": {"messages": [{"role": "user", "content": "hi"}], "name": "a"},
                 }
-                sent = {
-                    **sent,
-                    "stream_mode": ["values", "updates", "debug", "tasks", "events"],
-                    "stream_resumable": True,
-                }
-                run = ask("POST", f"/threads/{thread}/runs", json=sent, headers={"x-api-key": keys[0]}).json()["run_id"]
-                failed = ask("GET", f"/threads/{thread}/runs/{run}/join").json()["__error__"]["message"]
+                sent |= {"stream_mode": ["values", "updates", "debug", "tasks", "events"], "stream_resumable": True}
+                made = await ask("POST", f"/threads/{thread}/runs", json=sent, headers={"x-api-key": keys[0]})
+                run = made.json()["run_id"]
+                failed = (await ask("GET", f"/threads/{thread}/runs/{run}/join")).json()["__error__"]["message"]
                 assert "refused" in failed  # what went wrong is told
-                ask("GET", f"/threads/{thread}/runs/{run}/stream", headers={"last-event-id": "-1"})
+                await ask("GET", f"/threads/{thread}/runs/{run}/stream")
                 for below in ("", "/state", "/history", "/usage", "/runs", f"/runs/{run}"):
-                    ask("GET", f"/threads/{thread}{below}")
-                ask("GET", f"/runs/{run}/prompts")
-                ask("POST", "/runs/wait", json=sent)
-                ask("POST", "/v1/chat/completions", json={"model": name, "messages": [], "secret": keys[0]})
-                ask("POST", "/threads", json={"metadata": keys[0]})
-            ask("GET", "/info")
+                    await ask("GET", f"/threads/{thread}{below}")
+                await ask("GET", f"/runs/{run}/prompts")
+                await ask("POST", "/runs/wait", json=sent)
+                await ask("POST", "/v1/chat/completions", json={"model": name, "messages": [], "secret": keys[0]})
+                await ask("POST", "/threads", json={"metadata": keys[0]})
         with Redis.from_url(store.url) as redis:
-            kept = [(key, value) for key, value in everything(redis)]
-        server.stop()
-        logged = server.said.encode()
-        secrets = [CANARY.encode(), *(key.encode() for key in keys)]
-        assert len(kept) > 5
-        assert [
-            answer for answer in answers if any(one in answer for one in secrets) or b"canary-folder" in answer
-        ] == []
-        assert [(key, value) for key, value in kept if any(one in key + value for one in secrets)] == []
-        assert not any(one in logged for one in secrets), logged
+            kept = list(everything(redis))
+    secrets = [SECRET.encode(), *(key.encode() for key in keys)]
+    assert len(kept) > 5
+    assert [answer for answer in answers if any(one in answer for one in secrets) or b"canary-folder" in answer] == []
+    assert [(key, value) for key, value in kept if any(one in key + value for one in secrets)] == []
+    assert "failed: RuntimeError" in caplog.text
+    assert not any(one in caplog.text.encode() for one in secrets)
 
 
 @pytest.mark.parametrize(
