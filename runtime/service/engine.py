@@ -65,6 +65,7 @@ class Service:
         self._started = False
         self._looking: asyncio.Task[None] | None = None
         self._served: dict[tuple[str, str], Served] = {}
+        self._saver = DiscreetSaver.from_url(store or Settings().store)
         self._savers: dict[str, RedisSaver] = {}
         self._memories: dict[str, RedisStore] = {}
 
@@ -115,7 +116,7 @@ class Service:
         with contextlib.suppress(asyncio.CancelledError):
             await self._telling
         await self.streams.aclose()
-        for one in (*self._savers.values(), *self._memories.values()):
+        for one in (self._saver, *self._memories.values()):
             await one.aclose()
         await self.store.aclose()
 
@@ -129,9 +130,9 @@ class Service:
         return self._served[key]
 
     def saver(self, tenant: str) -> RedisSaver:
-        """The checkpoints of a tenant."""
+        """The checkpoints of a tenant; all tenants share the connections."""
         if tenant not in self._savers:
-            self._savers[tenant] = DiscreetSaver.from_url(self._url or Settings().store, tenant=tenant)
+            self._savers[tenant] = self._saver.of(tenant)
         return self._savers[tenant]
 
     def memory(self, tenant: str) -> RedisStore:
