@@ -77,7 +77,8 @@ def call(url: str, key: str, seed: int, most: int) -> tuple[int, int, str]:
     words += ["--suppress-health-check", "all", "--warnings", "off"]
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.service.fuzz_hooks", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "schemathesis.cli", *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+    with tempfile.TemporaryDirectory() as folder:  # it keeps notes where it runs
+        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
     found = re.search(r"(\d+) generated", done.stdout)
     return int(found[1]) if found else 0, done.returncode, done.stdout + done.stderr
 
