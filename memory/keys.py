@@ -51,6 +51,20 @@ def due_key(tenant: str) -> str:
     return f"satchel:{{{_quoted(tenant)}}}:due"
 
 
+def rate_key(tenant: str, name: str) -> str:
+    """When a caller of a tenant has used up what it took in advance, in milliseconds since 1970; it expires then."""
+    return f"satchel:{{{_quoted(tenant)}}}:rate:{_quoted(name)}"
+
+
+def deliveries_key(tenant: str) -> str:
+    """The hash of what a tenant's runs have to tell somebody outside."""
+    return f"satchel:{{{_quoted(tenant)}}}:deliveries"
+
+
+DELIVERIES = "satchel:{deliveries}:due"
+"""The sorted set of what has to be told, of all tenants, by when it may be tried, in milliseconds since 1970."""
+
+
 def listed(thread: ThreadId) -> str:
     """How a thread is listed."""
     return _quoted(thread.name)

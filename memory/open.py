@@ -12,8 +12,10 @@ from satchel.memory.redis_errors import public
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from satchel.memory.deliveries import Deliveries
     from satchel.memory.keyring import Keyring
     from satchel.memory.memory_store import MemoryStore
+    from satchel.memory.rates import Rates
     from satchel.memory.runs import Runs
     from satchel.memory.store import Store
 
@@ -39,13 +41,13 @@ async def open_store(url: str | MemoryStore | None = None) -> Store:
     return store if scheme == "memory" else _sealed(store, keys)
 
 
-def opener(url: str | None) -> Callable[[], Awaitable[Store]]:
+def opener(url: str | MemoryStore | None) -> Callable[[], Awaitable[Store]]:
     """What opens the store at an address once for each event loop; `memory://` is the same one in all."""
-    if url != "memory://":
-        return partial(open_store, url)
     from satchel.memory.memory_store import MemoryStore  # noqa: PLC0415 - loaded only when used
 
-    store = MemoryStore()
+    if not isinstance(url, MemoryStore) and url != "memory://":
+        return partial(open_store, url)
+    store = url if isinstance(url, MemoryStore) else MemoryStore()
 
     async def same() -> Store:
         return store
@@ -74,6 +76,22 @@ def runs_of(store: Store) -> Runs:
     if not isinstance(store, ServerStore):
         raise ConfigError(f"a service keeps no runs in a {type(store).__name__}; give it the address of a store")
     return ServerRuns(store)
+
+
+def rates_of(store: Store) -> Rates:
+    """What counts how often something happens, over the connections of a store that `runs_of` takes, too."""
+    from satchel.memory.rates import MemoryRates, ServerRates  # noqa: PLC0415 - loaded only when used
+    from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
+
+    return ServerRates(store) if isinstance(store, ServerStore) else MemoryRates()
+
+
+def deliveries_of(store: Store) -> Deliveries:
+    """What keeps what has to be told to somebody outside, over the connections of a store as above."""
+    from satchel.memory.deliveries import MemoryDeliveries, ServerDeliveries  # noqa: PLC0415 - loaded only when used
+    from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
+
+    return ServerDeliveries(store) if isinstance(store, ServerStore) else MemoryDeliveries()
 
 
 async def _embedded() -> Store:

@@ -11,6 +11,7 @@ import asyncio
 import secrets
 import weakref
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -51,7 +52,7 @@ class RedisSaver(Closing, BaseCheckpointSaver[str]):
     ) -> None:
         """See `from_url`; a `MemoryStore` is shared with whoever else has it."""
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
-        self._of = Checkpoints(tenant)
+        self._of = self._kept = Checkpoints(tenant)
         self._at: Everywhere[Store] = Everywhere(opener(url))
         weakref.finalize(self._of, self._at.close)  # LangGraph's copies of a saver share it
 
@@ -66,6 +67,13 @@ class RedisSaver(Closing, BaseCheckpointSaver[str]):
         `ConfigError` for a wrong tenant; a wrong or unreachable address raises on first use.
         """
         return cls(url, tenant=tenant, serde=serde)
+
+    def of(self, tenant: str) -> Self:
+        """The saver of another tenant over the same connections; closing one closes both. Raises `ConfigError`."""
+        other = copy(self)
+        other._of = Checkpoints(tenant)  # noqa: SLF001 - a saver of this class
+        other._kept = self._of  # noqa: SLF001 - as above; the connections live as long as either
+        return other
 
     async def aput(
         self,

@@ -147,16 +147,45 @@ def _wait(work: Coroutine[Any, Any, Any]) -> Any:
 def serve(
     agent: AgentAt = None,
     model: Model = None,
-    host: Annotated[str, typer.Option(help="The address to listen on; another than this machine's own opens it.")] = (
+    host: Annotated[str, typer.Option(help="The address to listen on; another than this machine's own needs keys.")] = (
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(min=0, max=65535)] = 2024,
     store: StoreAt = None,
+    keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The digests of the API keys that may call; see `satchel key`.")
+    ] = None,
+    auth: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:ATTR", help="A langgraph_sdk.Auth, or a coroutine from a token to its tenant."),
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="Let browsers call from pages of this origin; again for more."),
+    ] = None,
+    unprotected: Annotated[
+        bool, typer.Option("--open", help="Listen elsewhere without authentication: whoever gets there may do all.")
+    ] = False,
 ) -> None:
     """Serve an agent, a LangGraph graph, or a dict of names to these, over LangGraph's API."""
     from satchel import driving
 
-    driving.serve(agent, model=model, host=host, port=port, store=store)
+    driving.serve(
+        agent, model=model, host=host, port=port, store=store, keys=keys, auth=auth, origins=origin or (),
+        unprotected=unprotected,
+    )  # fmt: skip
+
+
+@app.command()
+def key(
+    tenant: Annotated[str, typer.Option(help="Whose key it is: what a tenant keeps is its own.")],
+    keys: Annotated[Path, typer.Option(metavar="FILE", help="The file that `satchel serve --keys` reads.")],
+) -> None:
+    """Make an API key: it is printed once, the file keeps its digest."""
+    from satchel import console, driving
+
+    console.out(driving.key(tenant, keys))
+    console.say(f"a key of {tenant}, told once: {keys} keeps its digest alone; take its line away to revoke it")
 
 
 def main() -> int:

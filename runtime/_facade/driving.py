@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import nullcontext, redirect_stdout
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from satchel import console
@@ -36,15 +37,28 @@ def _load(at: str) -> object:
     try:
         return getattr(import_module(module), name or "agent")
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(
-            f"--agent {at} cannot be loaded: {error}; write module:attr, as in my_agents:support"
-        ) from None
+        raise ConfigError(f"{at} cannot be loaded: {error}; write module:attr, as in my_agents:support") from None
 
 
-def serve(at: str | None, *, model: str | None, host: str, port: int, store: str | None) -> None:
-    """Serve what was asked for until the process is told to end. Raises `ConfigError` without the extra `service`."""
+def serve(
+    at: str | None,
+    *,
+    model: str | None,
+    host: str,
+    port: int,
+    store: str | None,
+    keys: Path | None,
+    auth: str | None,
+    origins: Sequence[str],
+    unprotected: bool,
+) -> None:
+    """Serve what was asked for until the process is told to end.
+
+    Raises `ConfigError` without the extra `service`, and for an address that others reach without authentication.
+    """
     try:
         from satchel.runtime.service import app
+        from satchel.runtime.service.serving import door
         from satchel.runtime.service.serving import serve as run
     except ImportError as error:
         raise ConfigError(f"satchel serve needs {error.name}; install satchel[service]") from None
@@ -52,7 +66,21 @@ def serve(at: str | None, *, model: str | None, host: str, port: int, store: str
         raise ConfigError(
             "name what to serve with --agent module:attr, or a model with --model (sim:echo needs no key)"
         )
-    run(app(_load(at) if at else Agent(model), store=store), console.say, host=host, port=port)
+    if auth and keys:
+        raise ConfigError("give --keys or --auth, not both: one of them says who may call")
+    given = _load(auth) if auth else keys
+    settings = door(given, host, origins, console.say, unprotected=unprotected)
+    served = app(_load(at) if at else Agent(model), store=store, auth=given, settings=settings)
+    run(served, console.say, host=host, port=port)
+
+
+def key(tenant: str, path: Path) -> str:
+    """Make a key of a tenant. Raises `ConfigError` without the extra `service`."""
+    try:
+        from satchel.runtime.service.api_keys import add
+    except ImportError as error:
+        raise ConfigError(f"satchel key needs {error.name}; install satchel[service]") from None
+    return add(tenant, path)
 
 
 async def follow(driven: Agent, events: AsyncIterator[Event], *, as_json: bool) -> int:

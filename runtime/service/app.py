@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 
 from satchel.memory.errors import SatchelError
 from satchel.runtime.service import (
@@ -17,8 +20,12 @@ from satchel.runtime.service import (
     store_api,
     threads_api,
 )
+from satchel.runtime.service.auth import authentication, everybody
 from satchel.runtime.service.dispatcher import SLOTS
+from satchel.runtime.service.document import documented
 from satchel.runtime.service.engine import Service
+from satchel.runtime.service.guard import Guard
+from satchel.runtime.service.settings import ServiceSettings, configured
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,14 +40,26 @@ ROUTERS = (
 )
 
 
-def app(agents: object, *, store: str | None = None, slots: int = SLOTS) -> FastAPI:
+def app(
+    agents: object,
+    *,
+    store: str | None = None,
+    slots: int = SLOTS,
+    auth: object = None,
+    settings: ServiceSettings | None = None,
+) -> FastAPI:
     """An application that serves an `Agent`, a LangGraph graph, or a mapping from names to these.
 
     `store` is where threads, runs and events are kept (None: SATCHEL_STORE, REDIS_URL or the embedded server); `slots`
-    is how many runs one process executes at once. Mounted inside another application it starts with the first request;
-    await `app.state.service.stop()` when that one ends. Raises `ConfigError` if there is nothing to serve.
+    is how many runs one process executes at once. `auth` says who may call: a file of keys, a `langgraph_sdk.Auth`, or
+    a coroutine function from a token to its tenant or None; with None, and no keys in the settings, everybody may, so
+    listen on this machine alone. `settings` are limits and origins (None: those of the environment). Mounted inside
+    another application it starts with the first request; await `app.state.service.stop()` when that one ends. Raises
+    `ConfigError` if there is nothing to serve, or nobody to let in.
     """
-    service = Service(agents, store=store, slots=slots)
+    settings = settings or configured()
+    authenticate = authentication(auth if auth is not None else settings.keys or None)
+    service = Service(agents, store=store, slots=slots, settings=settings)
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
@@ -50,7 +69,19 @@ def app(agents: object, *, store: str | None = None, slots: int = SLOTS) -> Fast
 
     made = FastAPI(title="Satchel", lifespan=living)
     made.state.service = service
-    made.add_exception_handler(SatchelError, faults.told)
+    made.add_exception_handler(SatchelError, faults.failed)
+    made.add_exception_handler(RequestValidationError, faults.invalid)
+    made.add_middleware(Guard, service=service, authenticate=authenticate, settings=settings)  # the innermost one
+    made.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=["Location", "Content-Location", "X-Pagination-Total", "X-Pagination-Next", "Retry-After"],
+    )
+    if settings.hosts:
+        made.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts, www_redirect=False)
     for router in ROUTERS:
         made.include_router(router)
+    documented(made, service.graphs, closed=authenticate is not everybody)
     return made

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the routes' annotations
 
-from satchel.runtime.service import answers
+from satchel.runtime.service import answers, faults
+from satchel.runtime.service.assistants import OWN
 from satchel.runtime.service.caller import Called
 from satchel.runtime.service.faults import wrong
 from satchel.runtime.service.models import (
@@ -52,7 +53,8 @@ async def _search(call: Caller, body: AssistantSearch) -> list[dict[str, Any]]:
     found = [
         one
         for one in await call.service.assistants.all(call.tenant)
-        if body.graph_id in {None, one["graph_id"]}
+        if _seen(call, one)
+        and body.graph_id in {None, one["graph_id"]}
         and (body.name is None or body.name.lower() in one["name"].lower())
         and contains(one["metadata"], body.metadata or {})
     ]
@@ -65,26 +67,29 @@ async def _search(call: Caller, body: AssistantSearch) -> list[dict[str, Any]]:
 @router.get("/assistants/{assistant}")
 async def get(assistant: str, call: Called) -> Response:
     """An assistant."""
-    return answers.json(await call.service.assistants.find(call.tenant, assistant))
+    return answers.json(await _own(call, assistant))
 
 
 @router.patch("/assistants/{assistant}")
 async def patch(assistant: str, body: AssistantPatch, call: Called) -> Response:
     """Make a new version of an assistant."""
-    return answers.json(await call.service.assistants.change(call.tenant, assistant, body))
+    found = await _own(call, assistant)
+    return answers.json(await call.service.assistants.change(call.tenant, found["assistant_id"], body))
 
 
 @router.delete("/assistants/{assistant}")
 async def delete(assistant: str, call: Called, *, delete_threads: bool = False) -> Response:  # noqa: ARG001 - threads are not owned by assistants here
     """Remove an assistant; its threads stay."""
-    await call.service.assistants.delete(call.tenant, assistant)
+    found = await _own(call, assistant)
+    await call.service.assistants.delete(call.tenant, found["assistant_id"])
     return answers.nothing()
 
 
 @router.post("/assistants/{assistant}/versions")
 async def versions(assistant: str, body: AssistantVersions, call: Called) -> Response:
     """The versions of an assistant, newest first."""
-    found = await call.service.assistants.versions(call.tenant, assistant)
+    name = (await _own(call, assistant))["assistant_id"]
+    found = await call.service.assistants.versions(call.tenant, name)
     kept = [one for one in found if contains(one["metadata"], body.metadata or {})]
     return answers.json(kept[body.offset : body.offset + body.limit])
 
@@ -92,7 +97,8 @@ async def versions(assistant: str, body: AssistantVersions, call: Called) -> Res
 @router.post("/assistants/{assistant}/latest")
 async def latest(assistant: str, body: AssistantLatest, call: Called) -> Response:
     """Make a version the latest."""
-    return answers.json(await call.service.assistants.choose(call.tenant, assistant, body.version))
+    found = await _own(call, assistant)
+    return answers.json(await call.service.assistants.choose(call.tenant, found["assistant_id"], body.version))
 
 
 @router.get("/assistants/{assistant}/graph")
@@ -124,5 +130,17 @@ async def subgraph(assistant: str, ns: str, call: Called, *, recurse: bool = Fal
 
 
 async def _served(call: Caller, assistant: str) -> Served:
-    found = await call.service.assistants.find(call.tenant, assistant)
+    found = await _own(call, assistant)
     return await call.service.served(call.tenant, found["graph_id"])
+
+
+async def _own(call: Caller, assistant: str) -> dict[str, Any]:
+    """An assistant that the caller may see. Raises 404 and 422."""
+    found = await call.service.assistants.find(call.tenant, assistant)
+    if not _seen(call, found):
+        raise faults.missing(f"Assistant '{assistant}' not found")
+    return found
+
+
+def _seen(call: Caller, assistant: dict[str, Any]) -> bool:
+    return assistant["metadata"] == OWN or call.sees(assistant)

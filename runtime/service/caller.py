@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from satchel.runtime.service import faults
+from satchel.runtime.service.auth import Known
+from satchel.runtime.service.auth_sdk import holds
 from satchel.runtime.service.engine import Service
+from satchel.runtime.service.guard import KNOWN
+from satchel.runtime.service.rules import judged
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The caller of a request: the tenant whose threads, runs, assistants and items it sees, and the service."""
+    """The caller of a request: the tenant whose threads, runs, assistants and items it sees, and the service.
 
-    tenant: str
+    If there are rules, `wanted` is what the metadata of these must say beside, and `namespace` the one to read instead
+    of that in the address.
+    """
+
+    known: Known
     service: Service
+    wanted: Mapping[str, Any] | None = None
+    namespace: tuple[str, ...] | None = None
+
+    @property
+    def tenant(self) -> str:
+        """The tenant."""
+        return self.known.tenant
+
+    def sees(self, document: Mapping[str, Any]) -> bool:
+        """Whether a document of a thread, a run or an assistant is the caller's to see."""
+        return document.get("tenant", self.tenant) == self.tenant and holds(document["metadata"], self.wanted)
 
 
 async def caller(request: Request) -> Caller:
-    """The caller of a request; without authentication everybody is the default tenant."""
-    service: Service = request.app.state.service
-    if service.draining:
-        raise faults.Refused(503, "the server is ending; try again in a moment", {"Retry-After": "1"})
-    await service.start()
-    return Caller("default", service)
+    """The caller of a request, as the guard let it in."""
+    known: Known = request.scope[KNOWN]
+    wanted = await judged(request, known.rules) if known.rules is not None else None
+    return Caller(known, request.app.state.service, wanted, getattr(request.state, "namespace", None))
 
 
 Called = Annotated[Caller, Depends(caller)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.errors import ConfigError
 from satchel.memory.langgraph_store import RedisStore
 from satchel.memory.memory_store import MemoryStore
-from satchel.memory.open import runs_of
+from satchel.memory.open import deliveries_of, rates_of, runs_of
 from satchel.memory.saver import RedisSaver
 from satchel.memory.streams import Streams
 from satchel.memory.tasks import ended
@@ -20,11 +21,16 @@ from satchel.runtime.service.assistants import Assistants
 from satchel.runtime.service.dispatcher import SLOTS, Dispatcher, InProcess
 from satchel.runtime.service.graphs import ServedGraph, resolved
 from satchel.runtime.service.metrics import Metrics
+from satchel.runtime.service.queued import Queued
+from satchel.runtime.service.saver import DiscreetSaver
+from satchel.runtime.service.settings import ServiceSettings, configured
+from satchel.runtime.service.webhooks import Webhooks
 from satchel.runtime.service.worker import Worker
 from satchel.runtime.settings import Settings
 from satchel.runtime.stores import open_store
 
 if TYPE_CHECKING:
+    from satchel.memory.rates import Rates
     from satchel.memory.runs import Runs
     from satchel.memory.store import Store
     from satchel.runtime.service.served import Served
@@ -42,12 +48,19 @@ class Service:
     assistants: Assistants
     dispatcher: Dispatcher
     worker: Worker
+    queued: Queued
+    rates: Rates
+    webhooks: Webhooks
+    _saver: RedisSaver
 
-    def __init__(self, agents: object, *, store: str | None = None, slots: int = SLOTS) -> None:
+    def __init__(
+        self, agents: object, *, store: str | None = None, slots: int = SLOTS, settings: ServiceSettings | None = None
+    ) -> None:
         self.graphs: Mapping[str, Any] = agents if isinstance(agents, Mapping) else {DEFAULT: agents}
         if not self.graphs or not all(self.graphs):
             raise ConfigError("nothing to serve: give an Agent, a compiled graph, or a mapping from names to these")
         self.metrics = Metrics()
+        self.settings = settings or configured()
         self.draining = False
         self._url = store
         self._slots = slots
@@ -69,13 +82,19 @@ class Service:
             if self._started:
                 return
             self.store = await open_store(self._url)
+            at = self.store if isinstance(self.store, MemoryStore) else self._url or Settings().store
+            self._saver = DiscreetSaver(at)
             self.runs = runs_of(self.store)
             self.streams = Streams(self.runs)
+            self.queued = Queued(self.runs)
+            self.rates = rates_of(self.store)
             self.assistants = Assistants(self.store.fields, self.graphs)
-            self.worker = Worker(self.runs, self.served, self.metrics)
+            self.webhooks = Webhooks(deliveries_of(self.store), self.runs, self.settings)
+            self.worker = Worker(self.runs, self.served, self.metrics, self.webhooks)
             dispatcher = InProcess(self.runs, self.worker.execute, self.worker.look, slots=self._slots)
             self.dispatcher = self._local = dispatcher
             self._looking = asyncio.create_task(dispatcher.worker(), name="worker")
+            self._telling = asyncio.create_task(self.webhooks.work(), name="webhooks")
             self._started = True
 
     async def drain(self) -> None:
@@ -95,8 +114,11 @@ class Service:
         if not self._started:
             return
         await self.drain()
+        self._telling.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._telling
         await self.streams.aclose()
-        for one in (*self._savers.values(), *self._memories.values()):
+        for one in (self._saver, *self._memories.values()):
             await one.aclose()
         await self.store.aclose()
 
@@ -110,10 +132,9 @@ class Service:
         return self._served[key]
 
     def saver(self, tenant: str) -> RedisSaver:
-        """The checkpoints of a tenant."""
+        """The checkpoints of a tenant; all tenants share the connections."""
         if tenant not in self._savers:
-            at = self.store if isinstance(self.store, MemoryStore) else self._url or Settings().store
-            self._savers[tenant] = RedisSaver(at, tenant=tenant)
+            self._savers[tenant] = self._saver.of(tenant)
         return self._savers[tenant]
 
     def memory(self, tenant: str) -> RedisStore:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, cast
 
 from fastapi import HTTPException as Refused
 from fastapi.responses import Response
@@ -15,12 +16,13 @@ from satchel.memory.errors import (
     ThreadNotFound,
     UnknownHandle,
 )
-from satchel.runtime.service.wire import dumps
+from satchel.runtime.service.wire import dumps, safe
 
 if TYPE_CHECKING:
     from fastapi import Request
+    from fastapi.exceptions import RequestValidationError
 
-__all__ = ["Refused", "conflict", "missing", "told", "wrong"]
+__all__ = ["Refused", "busy", "conflict", "invalid", "missing", "told", "wrong"]
 
 STATUS: list[tuple[type[Exception], int]] = [
     (UnknownHandle, 404),
@@ -48,7 +50,24 @@ def wrong(why: str) -> Refused:
     return Refused(422, why)
 
 
-async def told(_: Request, problem: Exception) -> Response:
+def busy(why: str, seconds: float = 5.0) -> Refused:
+    """Too much of something; come again in so many seconds."""
+    return Refused(429, f"{why}; try again later", {"Retry-After": str(math.ceil(seconds))})
+
+
+def told(problem: SatchelError) -> Response:
     """The answer for an error of ours."""
     status = next(code for kind, code in STATUS if isinstance(problem, kind))
-    return Response(dumps({"detail": str(problem)}), status, media_type="application/json")
+    return Response(dumps({"detail": safe(str(problem))}), status, media_type="application/json")
+
+
+async def failed(_: Request, problem: Exception) -> Response:
+    """The answer for an error of ours, as FastAPI asks for it."""
+    return told(cast("SatchelError", problem))
+
+
+async def invalid(_: Request, problem: Exception) -> Response:
+    """The answer for a request that does not fit its model: where and why, without what was sent."""
+    found = cast("RequestValidationError", problem).errors()
+    detail = [{"type": one["type"], "loc": list(one["loc"]), "msg": one["msg"]} for one in found]
+    return Response(dumps({"detail": detail}), 422, media_type="application/json")

@@ -27,6 +27,10 @@ OURS = {"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"}
 """Keys of a config that the service sets; a client cannot."""
 
 
+CLOSED = ("__", "langgraph_auth_")
+"""What keys begin with that a client cannot set: LangGraph's own, and who calls."""
+
+
 class ServedGraph:
     """A graph of one tenant."""
 
@@ -139,8 +143,14 @@ class ServedGraph:
 
     def _config(self, job: Job, place: Place) -> RunnableConfig:
         asked = dict(job.asked.get("config") or {})
-        given = {k: v for k, v in (asked.pop("configurable", None) or {}).items() if k not in OURS and k[:2] != "__"}
+        given = {
+            k: v
+            for k, v in (asked.pop("configurable", None) or {}).items()
+            if k not in OURS and not k.startswith(CLOSED)
+        }
         ours = _at(job.thread, place)["configurable"]
+        if job.asked.get("user"):
+            ours["langgraph_auth_user_id"] = job.asked["user"]
         marks = {"run_id": job.run, "graph_id": self.name, "assistant_id": job.asked["assistant_id"]}
         metadata = {**(asked.pop("metadata", None) or {}), **(job.asked.get("metadata") or {}), **marks}
         metadata["run_attempt"] = job.attempt

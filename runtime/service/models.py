@@ -179,7 +179,7 @@ class ItemPut(Body):
     namespace: list[str]
     key: str
     value: dict[str, Any]
-    ttl: float | None = None
+    ttl: Annotated[float, Field(gt=0, le=10**7)] | None = None
     index: Any = None
 
 
@@ -206,6 +206,6 @@ class NamespaceSearch(Body):
 
     prefix: list[str] | None = None
     suffix: list[str] | None = None
-    max_depth: int | None = None
+    max_depth: Annotated[int, Field(ge=1, le=1_000)] | None = None
     limit: Count = 100
     offset: Offset = 0

@@ -39,7 +39,7 @@ async def prompts(run: str, call: Called) -> Response:
     """What was sent to the model in a run, and what a fold left out, with the proof that it can be found."""
     thread = await call.service.runs.thread_of(call.tenant, runs.checked(run))
     row = await call.service.runs.run(thread, run) if thread else None
-    if thread is None or row is None:
+    if thread is None or row is None or (await threads.of(call, thread.name)) != thread:
         raise faults.missing("Run not found")
     served = await call.service.served(call.tenant, wire.loads(row.doc)["graph_id"])
     found = await served.prompts(thread, row.id)
@@ -62,7 +62,7 @@ async def ready(request: Request) -> Response:
             await service.start()
             await service.store.check()
     except SatchelError as problem:
-        return answers.json({"ready": False, "why": str(problem)}, 503)
+        return answers.json({"ready": False, "why": wire.safe(str(problem))}, 503)
     return answers.json({"ready": service.ready}, 200 if service.ready else 503)
 
 
@@ -75,7 +75,8 @@ async def info() -> Response:
 
 
 @router.get("/metrics")
-async def metrics(request: Request) -> Response:
-    """Figures in Prometheus' text format."""
-    service: Service = request.app.state.service
-    return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+async def metrics(call: Called) -> Response:
+    """Figures of all tenants in Prometheus' text format: for the operator, if there is authentication."""
+    if call.known.name and call.tenant != call.service.settings.operator:
+        raise faults.missing("Not Found")
+    return Response(call.service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from satchel.memory.store import ThreadId
 from satchel.runtime.service import faults, threads, wire
+from satchel.runtime.service.assistants import OWN
+from satchel.runtime.service.auth_sdk import holds
 from satchel.runtime.service.worker import KEEP
 
 if TYPE_CHECKING:
     from satchel.memory.runs import Action, RunRow
     from satchel.runtime.service.caller import Caller
+    from satchel.runtime.service.engine import Service
     from satchel.runtime.service.models import RunCreate
 
 Run = dict[str, Any]
-
-LIMIT = 1_000
-"""Runs that may wait in one thread."""
 
 ENDED = {"success", "error", "timeout", "interrupted"}
 
@@ -43,6 +43,13 @@ class Accepted:
         return f"/threads/{self.thread.name}/runs/{self.run}"
 
 
+def _check(service: Service, body: RunCreate) -> None:
+    if body.checkpoint_id:
+        checked(body.checkpoint_id, "checkpoint")
+    if body.webhook:
+        service.webhooks.addresses.written(body.webhook)
+
+
 async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: bool = False) -> Accepted:
     """Accept a run on a thread, or on one of its own: stored first, then dispatched.
 
@@ -50,10 +57,13 @@ async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: boo
     assistant that is neither a UUID nor a graph, 429 if too many runs wait.
     """
     service = call.service
-    if body.checkpoint_id:
-        checked(body.checkpoint_id, "checkpoint")
+    _check(service, body)
     assistant = await _assistant(call, body.assistant_id)
-    at = threads.of(call, thread if thread is not None else str(uuid.uuid4()))
+    at = await threads.of(call, thread if thread is not None else str(uuid.uuid4()))
+    if at.tenant != call.tenant:
+        raise faults.missing("Thread or assistant not found.")
+    if await service.queued.of(call.tenant) >= service.settings.tenant_queue:
+        raise faults.busy("too many runs wait")
     run = str(uuid.uuid4())
     marks = {"graph_id": assistant["graph_id"], "assistant_id": assistant["assistant_id"]}
     doc = _document(body, assistant, marks, temporary=thread is None and body.on_completion != "keep", wait=wait)
@@ -63,18 +73,19 @@ async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: boo
     admitted = await service.runs.admit(
         at,
         run,
-        wire.dumps({**doc, "created_at": wire.at(moment)}),
+        wire.dumps({**doc, "tenant": call.tenant, "user": call.known.name, "created_at": wire.at(moment)}),
         strategy=body.multitask_strategy or "enqueue",
         due=moment + int(delay * 1000) if delay else 0,
-        make=threads.document(marks) if create else None,
-        limit=LIMIT,
+        make=threads.document(call, {**owned(call), **marks}) if create else None,
+        limit=service.settings.thread_queue,
     )
     if admitted.how == "absent":
         raise faults.missing("Thread or assistant not found.")
     if admitted.how == "busy":
         raise faults.conflict(BUSY)
     if admitted.how == "full":
-        raise faults.Refused(429, f"{LIMIT} runs wait in this thread", {"Retry-After": "5"})
+        raise faults.busy("too many runs wait in this thread")
+    service.queued.more(call.tenant)
     if thread is not None:
         await threads.changed(call, at, {"metadata": marks, "config": {"configurable": {}}})
     for other in admitted.before if doc["multitask_strategy"] in {"interrupt", "rollback"} else ():
@@ -97,9 +108,22 @@ async def _assistant(call: Caller, name: str) -> dict[str, Any]:
             detail = f"Invalid assistant: '{name}'. Must be either:\n- A valid assistant UUID, or\n"
             raise faults.wrong(f"{detail}- One of the registered graphs: {known}") from None
     try:
-        return await call.service.assistants.find(call.tenant, name)
+        found = await call.service.assistants.find(call.tenant, name)
     except faults.Refused:
         raise faults.missing("Thread or assistant not found.") from None
+    if call.known.rules is not None and found["metadata"] != OWN:
+        wanted = await call.known.rules.judge(
+            "assistants", "read", {"assistant_id": found["assistant_id"], "metadata": {}}
+        )
+        if not holds(found["metadata"], wanted):
+            raise faults.missing("Thread or assistant not found.")
+    return found
+
+
+def owned(call: Caller) -> dict[str, Any]:
+    """What the metadata of a thread must say that a run makes for a caller under rules, so that it sees it."""
+    plain = {name: test.get("$eq") if isinstance(test, Mapping) else test for name, test in (call.wanted or {}).items()}
+    return {name: value for name, value in plain.items() if value is not None}
 
 
 def _document(
@@ -169,9 +193,9 @@ def of_row(thread: ThreadId, row: RunRow) -> Run:
 
 async def found(call: Caller, thread: str, run: str) -> tuple[ThreadId, RunRow]:
     """A run of a thread. Raises 422 and 404."""
-    at = threads.of(call, thread)
+    at = await threads.of(call, thread)
     row = await call.service.runs.run(at, checked(run))
-    if row is None:
+    if row is None or wire.loads(row.doc).get("tenant", call.tenant) != call.tenant:
         raise faults.missing("Run not found")
     return at, row
 
@@ -201,6 +225,8 @@ async def stop(call: Caller, thread: ThreadId, run: str, action: Action) -> bool
     how = await service.runs.cancel(thread, run, action, keep=KEEP)
     if how == "asked":
         await service.dispatcher.cancel(thread, run)
+    if how == "stopped" and action == "interrupt" and row is not None and (asked := wire.loads(row.doc)).get("webhook"):
+        await service.webhooks.end(thread, run, asked, "interrupted")
     if how == "stopped" and action == "rollback" and row is not None and row.attempt:  # begun before, and handed back
         served = await service.served(call.tenant, wire.loads(row.doc)["graph_id"])
         await served.undo(thread, run)

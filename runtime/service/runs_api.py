@@ -90,7 +90,7 @@ async def cancel_many(body: RunsCancel, call: Called, action: Action = "interrup
     if body.status is not None and (body.thread_id is not None or body.run_ids is not None):
         raise faults.wrong("give thread_id and run_ids, or a status, not both")
     if body.thread_id is not None and body.run_ids:
-        at = threads.of(call, body.thread_id)
+        at = await threads.of(call, body.thread_id)
         wanted = [(at, runs.checked(run)) for run in body.run_ids]
     elif body.status is not None:
         wanted = await _with_status(call, body.status)
@@ -105,6 +105,8 @@ async def cancel_many(body: RunsCancel, call: Called, action: Action = "interrup
 async def _with_status(call: Caller, status: str) -> list[tuple[ThreadId, str]]:
     found: list[tuple[ThreadId, str]] = []
     for row in await call.service.runs.rows(await call.service.runs.listed(call.tenant)):
+        if not call.sees(wire.loads(row.doc)):
+            continue
         going = [run for run in await call.service.runs.runs(row.thread) if run.id in row.queue] if row.queue else []
         found += [(row.thread, run.id) for run in going if status in {"all", run.status}]
     return found
@@ -145,7 +147,7 @@ async def delete(thread: str, run: str, call: Called) -> Response:
 @router.get("/threads/{thread}/runs/{run}/join")
 async def join(thread: str, run: str, call: Called, *, cancel_on_disconnect: bool = False) -> Response:
     """Wait for the values at the end of a run."""
-    return await _join(call, threads.of(call, thread), runs.checked(run), cancel=cancel_on_disconnect)
+    return await _join(call, await threads.of(call, thread), runs.checked(run), cancel=cancel_on_disconnect)
 
 
 async def _join(call: Caller, at: ThreadId, run: str, *, cancel: bool = False) -> Response:
@@ -153,6 +155,8 @@ async def _join(call: Caller, at: ThreadId, run: str, *, cancel: bool = False) -
     if row is not None and row.status in runs.ENDED:
         headers = streaming.place(f"/threads/{at.name}/runs/{run}", "join")
         return answers.json(await streaming.final(call, at, run), headers=headers)
+    if row is None and await call.service.runs.last(at, run) == START:
+        return answers.json(streaming.GONE)
     return await streaming.answer(call, at, run, cancel=cancel)
 
 
@@ -167,7 +171,7 @@ async def join_stream(
     cancel_on_disconnect: bool = False,
 ) -> Response:
     """The events of a run: from `Last-Event-ID` on, all for who comes first, else those to come."""
-    at, name = threads.of(call, thread), runs.checked(run)
+    at, name = await threads.of(call, thread), runs.checked(run)
     row = await call.service.runs.run(at, name)
     if row is None and await call.service.runs.last(at, name) == START:
         return streaming.nothing(at, name)
@@ -191,7 +195,7 @@ def _position(given: str | None) -> str | None:
 @router.post("/threads/{thread}/runs/{run}/cancel")
 async def cancel(thread: str, run: str, call: Called, action: Action = "interrupt", *, wait: bool = False) -> Response:
     """Stop a run, and with `wait` wait until it has ended."""
-    at, name = threads.of(call, thread), runs.checked(run)
+    at, name = await threads.of(call, thread), runs.checked(run)
     if not await runs.stop(call, at, name, action):
         raise faults.missing(NONE_TO_CANCEL)
     if not wait:

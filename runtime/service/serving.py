@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from satchel.memory.errors import ConfigError
+from satchel.runtime.service.settings import configured
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
     from fastapi import FastAPI
+
+    from satchel.runtime.service.settings import ServiceSettings
 
 KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than pooled clients keep theirs, who else meet a closed one."""
@@ -50,6 +56,40 @@ class Server(uvicorn.Server):
 
     def _drain(self) -> None:
         self._draining = asyncio.ensure_future(self._service.drain())
+
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+"""What stands in `Host` when this machine calls itself; a page that lets its name lead here has another one there."""
+
+
+def door(
+    auth: object, host: str, origins: Sequence[str], say: Callable[[str], None], *, unprotected: bool
+) -> ServiceSettings:
+    """The settings of a server on an address: without authentication it is this machine's own, or open on purpose.
+
+    Raises `ConfigError` for an address that others reach.
+    """
+    given = {"origins": tuple(origins)} if origins else {}
+    settings = configured(**given)
+    if auth is not None or settings.keys:
+        return settings
+    if unprotected:
+        say(f"no authentication: whoever reaches {host} may do all")
+        return settings
+    if not _own(host):
+        raise ConfigError(
+            f"others may reach {host} and there is no authentication; give --keys FILE (`satchel key` makes it), "
+            "--auth module:attr, or --open to let everybody in"
+        )
+    say("no authentication: only programs on this machine are answered")
+    return configured(**given, hosts=settings.hosts or LOOPBACK)
+
+
+def _own(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def serve(app: FastAPI, say: Callable[[str], None], *, host: str, port: int) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
+from satchel.runtime.service.wire import safe
+
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langchain_core.runnables.graph import Graph
@@ -62,7 +64,7 @@ def _task(task: PregelTask) -> dict[str, Any]:
         "id": task.id,
         "name": task.name,
         "path": list(task.path),
-        "error": None if task.error is None else str(task.error),
+        "error": None if task.error is None else safe(str(task.error)),
         "interrupts": [interrupt(one) for one in task.interrupts],
         "checkpoint": at,
         "state": nested,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/store", tags=["store"])
 
+RESERVED = "langgraph"
+"""The first label that LangGraph's store keeps for itself."""
+
 
 @router.put("/items")
 async def put(body: ItemPut, call: Called) -> Response:
@@ -24,6 +27,8 @@ async def put(body: ItemPut, call: Called) -> Response:
     if not body.namespace:
         raise faults.Refused(400, "Namespace cannot be empty.")
     where = _checked(body.namespace)
+    if where[0] == RESERVED:
+        raise faults.wrong(f"Namespace label {RESERVED!r} is LangGraph's own")
     more: dict[str, Any] = {} if body.ttl is None else {"ttl": body.ttl}
     await call.service.memory(call.tenant).aput(where, body.key, body.value, **more)
     return answers.nothing()
@@ -32,7 +37,7 @@ async def put(body: ItemPut, call: Called) -> Response:
 @router.get("/items")
 async def get(call: Called, key: str, namespace: str = "", refresh_ttl: bool | None = None) -> Response:  # noqa: FBT001 - a query parameter
     """An item, or null; the labels of `namespace` are joined by dots."""
-    where = _checked(namespace.split("."))
+    where = _checked(call.namespace or namespace.split("."))
     found = await call.service.memory(call.tenant).aget(where, key, refresh_ttl=refresh_ttl)
     return answers.json(None if found is None else _item(found))
 
@@ -65,7 +70,7 @@ async def namespaces(body: NamespaceSearch, call: Called) -> Response:
 
 
 def _maybe(labels: Sequence[str] | None) -> tuple[str, ...] | None:
-    return tuple(labels) if labels else None
+    return _checked(labels) if labels else None
 
 
 def _checked(labels: Sequence[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from satchel.memory.store import ThreadId
 from satchel.runtime.service import faults, wire
+from satchel.runtime.service.auth import NOBODY
 from satchel.runtime.service.worker import rested
 
 if TYPE_CHECKING:
@@ -31,21 +32,26 @@ def checked(name: str) -> str:
         raise faults.wrong("Invalid thread ID: must be a UUID") from None
 
 
-def of(call: Caller, name: str) -> ThreadId:
-    """A thread of the caller. Raises 422."""
-    return ThreadId(checked(name), call.tenant)
+async def of(call: Caller, name: str) -> ThreadId:
+    """A thread of the caller; one that it must not see becomes one of nobody, and so is not there. Raises 422."""
+    at = ThreadId(checked(name), call.tenant)
+    if call.wanted is None:
+        return at
+    row = await call.service.runs.row(at)
+    return at if row is None or call.sees(wire.loads(row.doc)) else ThreadId(at.name, NOBODY)
 
 
-def document(metadata: Mapping[str, Any] | None = None) -> bytes:
+def document(call: Caller, metadata: Mapping[str, Any] | None = None) -> bytes:
     """The document of a new thread."""
     moment = wire.now()
-    return wire.dumps({"metadata": metadata or {}, "config": {}, "created_at": moment, "updated_at": moment})
+    kept = {"tenant": call.tenant, "metadata": metadata or {}, "config": {}}
+    return wire.dumps({**kept, "created_at": moment, "updated_at": moment})
 
 
 async def found(call: Caller, name: str) -> ThreadRow:
     """A thread. Raises 422, and 404 if there is none."""
-    row = await call.service.runs.row(of(call, name))
-    if row is None:
+    row = await call.service.runs.row(await of(call, name))
+    if row is None or not call.sees(wire.loads(row.doc)):
         raise faults.missing(f"Thread with ID {name} not found")
     return row
 
@@ -109,13 +115,13 @@ async def shown(call: Caller, row: ThreadRow, select: Sequence[str] | None = Non
 async def search(call: Caller, body: ThreadSearch) -> tuple[list[Thread], int]:
     """The threads that a search asks for, and how many there are without limit and offset."""
     runs = call.service.runs
-    names = [of(call, name) for name in body.ids] if body.ids is not None else await runs.listed(call.tenant)
-    plain = not (body.metadata or body.values or body.status or body.sort_by or body.ids)
+    names = [await of(call, name) for name in body.ids] if body.ids is not None else await runs.listed(call.tenant)
+    plain = not (body.metadata or body.values or body.status or body.sort_by or body.ids or call.wanted)
     if plain:
         ordered = names[::-1] if body.sort_order == "asc" else names
         page = await runs.rows(ordered[body.offset : body.offset + body.limit])
         return await _all(call, page, body.select), len(names)
-    rows = [row for row in await runs.rows(names) if _matches(row, body)]
+    rows = [row for row in await runs.rows(names) if _matches(row, body) and call.sees(wire.loads(row.doc))]
     if body.values:
         kept = await asyncio.gather(*(_values(call, row) for row in rows))
         rows = [row for row, values in zip(rows, kept, strict=True) if contains(values, body.values)]

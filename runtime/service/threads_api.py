@@ -50,7 +50,7 @@ async def create(body: ThreadCreate, call: Called) -> Response:
     name = threads.checked(body.thread_id) if body.thread_id else str(uuid.uuid4())
     metadata = {**(body.metadata or {}), **({"graph_id": body.graph_id} if body.graph_id else {})}
     at = ThreadId(name, call.tenant)
-    made = await call.service.runs.create(at, threads.document(metadata))
+    made = await call.service.runs.create(at, threads.document(call, metadata))
     if not made and body.if_exists != "do_nothing":
         raise faults.conflict(f"Thread with ID {name} already exists")
     row = await threads.found(call, name)
@@ -88,7 +88,7 @@ async def prune(body: ThreadPrune, call: Called) -> Response:
     """Remove threads, or all of their states but the newest."""
     done = 0
     for name in body.thread_ids:
-        row = await call.service.runs.row(threads.of(call, name))
+        row = await call.service.runs.row(await threads.of(call, name))
         if row is None:
             continue
         done += 1
@@ -108,7 +108,7 @@ async def get(thread: str, call: Called) -> Response:
 @router.patch("/threads/{thread}")
 async def patch(thread: str, body: ThreadPatch, call: Called) -> Response:
     """Merge metadata into a thread's."""
-    row = await threads.changed(call, threads.of(call, thread), {"metadata": body.metadata or {}})
+    row = await threads.changed(call, await threads.of(call, thread), {"metadata": body.metadata or {}})
     return answers.json(await threads.shown(call, row))
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from langgraph.types import Interrupt
 from pydantic import BaseModel
+
+from satchel.runtime.failure import redact
 
 
 def dumps(value: object) -> bytes:
@@ -69,7 +72,21 @@ def interrupt(found: Interrupt) -> dict[str, Any]:
 
 def error(problem: BaseException) -> dict[str, str]:
     """An error, as events and answers have it."""
-    return {"error": type(problem).__name__, "message": str(problem)}
+    return {"error": type(problem).__name__, "message": safe(str(problem))}
+
+
+def safe(message: str) -> str:
+    """A message without what it must not tell: secrets, the lines of a traceback, folders of this machine."""
+    if "Traceback (most recent call last)" in message:
+        message = message.rstrip().rpartition("\n")[2]
+    return _FOLDERS.sub("", redact(message[:MESSAGE]))
+
+
+MESSAGE = 2_000
+"""Characters of an error's message that are told."""
+
+_FOLDERS = re.compile(r"(?<![\w:/.])(?:/[\w.@+~-]+)+/(?=[\w.@+~-]+)|\b[A-Za-z]:\\(?:[^\\\s:]+\\)+")
+"""The folders of an absolute path, of which the last part is told; what follows `scheme:/` is an address."""
 
 
 _SHAPES: list[tuple[Any, Callable[[Any], Any]]] = [

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from satchel.memory.runs import Drop, Runs, Turn
     from satchel.runtime.service.metrics import Metrics
     from satchel.runtime.service.served import Served
+    from satchel.runtime.service.webhooks import Webhooks
 
 BEATS = 5
 """Signs of life within one lease."""
@@ -49,8 +50,11 @@ MESSAGES = {
 class Worker:
     """Executes turns. `find` gives what serves a graph of a tenant."""
 
-    def __init__(self, runs: Runs, find: Callable[[str, str], Awaitable[Served]], metrics: Metrics) -> None:
+    def __init__(
+        self, runs: Runs, find: Callable[[str, str], Awaitable[Served]], metrics: Metrics, webhooks: Webhooks
+    ) -> None:
         self._runs = runs
+        self._webhooks = webhooks
         self._find = find
         self._metrics = metrics
         self._going: dict[str, tuple[asyncio.Task[None], RunControl, asyncio.Event]] = {}
@@ -189,18 +193,28 @@ class Worker:
         self, turn: Turn, asked: dict[str, Any], served: Served, status: str, error: dict[str, str] | None
     ) -> None:
         drop: Drop = "run" if status == "rollback" else ""
+        values = await served.values(turn.thread) if asked.get("webhook") and not error else None
         if asked.get("temporary"):
             drop = "thread"
             await served.delete(turn.thread)
         rest = Rest() if drop == "thread" else await served.rest(turn.thread)
-        await self._runs.finish(
-            turn,
-            status=status,
-            error=wire.dumps(error) if error else b"",
-            rest=rested(rest, error, failed=status == "error"),
-            drop=drop,
-            keep=KEEP_RESUMABLE if asked.get("stream_resumable") else KEEP,
-        )
+        told = None
+        if asked.get("webhook") and drop != "run":
+            told = await self._webhooks.end(turn.thread, turn.run, asked, status, error=error, values=values)
+        try:
+            await self._runs.finish(
+                turn,
+                status=status,
+                error=wire.dumps(error) if error else b"",
+                rest=rested(rest, error, failed=status == "error"),
+                drop=drop,
+                keep=KEEP_RESUMABLE if asked.get("stream_resumable") else KEEP,
+            )
+        except LeaseLost:
+            if told:
+                await self._webhooks.forget(told)
+            raise
+        self._webhooks.ring()
 
 
 def rested(rest: Rest, error: dict[str, str] | None = None, *, failed: bool = False) -> bytes:

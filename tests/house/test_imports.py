@@ -31,8 +31,9 @@ SAVER = {
 SERVICE = {
     f"satchel.runtime.service.{name}"
     for name in (
-        "answers", "app", "assistants_api", "caller", "chat", "faults", "own_api", "runs_api", "serving", "store_api",
-        "streaming", "threads_api",
+        "answers", "api_keys", "app", "assistants_api", "auth", "auth_sdk", "bodies", "caller", "chat", "document",
+        "faults",
+        "guard", "own_api", "rules", "runs_api", "serving", "store_api", "streaming", "threads_api",
     )
 }  # fmt: skip
 """The routes of the service and what they answer with."""
@@ -42,6 +43,8 @@ ROOMS = {
     "fastapi": SERVICE,
     "starlette": SERVICE,
     "uvicorn": {"satchel.runtime.service.serving"},
+    "httpx": {"satchel.runtime.service.webhooks"},
+    "langgraph_sdk": {"satchel.runtime.service.auth_sdk"},
     "prometheus_client": {"satchel.runtime.service.metrics"},
     "msgpack": {"satchel.memory.codec"},
     "tiktoken": {"satchel.runtime.context.tokens"},
@@ -89,7 +92,10 @@ ROOMS = {
         "satchel.runtime.arguments",
         "satchel.runtime.note",
         "satchel.runtime.service.chat",
+        "satchel.runtime.service.document",
         "satchel.runtime.service.models",
+        "satchel.runtime.service.settings",
+        "satchel.runtime.service.shapes",
         "satchel.runtime.service.snapshots",
         "satchel.runtime.service.wire",
         "satchel.runtime.settings",
@@ -98,12 +104,13 @@ ROOMS = {
     "jinja2": {"satchel.evals.report"},
     "jsonpath_rfc9535": {"satchel.runtime.context.jsonpath"},
     "regex": {"satchel.runtime.context.pattern"},
-    "pydantic_settings": {"satchel.runtime.settings"},
+    "pydantic_settings": {"satchel.runtime.service.settings", "satchel.runtime.settings"},
 }
 """The modules that may import a library; one that is not listed may be imported by the facade alone."""
 
 OPTIONAL = {
-    "cryptography", "fastapi", "langchain", "prometheus_client", "pyinstrument", "resvg_py", "starlette", "uvicorn",
+    "cryptography", "fastapi", "httpx", "langchain", "langgraph_sdk", "prometheus_client",
+    "pyinstrument", "resvg_py", "starlette", "uvicorn",
 }  # fmt: skip
 """Libraries of the extras: imported where they are used, and there alone."""
 

@@ -146,6 +146,24 @@ def test_a_saver_goes_on_where_another_one_has_written() -> None:
     assert [text[:1] for text in values(two)["log"]] == ["a", "f"]
 
 
+def test_tenants_share_connections_and_nothing_else() -> None:
+    store = MemoryStore()
+    ann = over(store)
+    bob = ann.of("bob")
+    put(ann, {"x": "ann's"})
+    put(bob, {"x": "bob's"})
+    assert [values(saver)["x"] for saver in (ann, bob)] == ["ann's", "bob's"]
+    assert len(list(bob.list(None))) == 1
+    bob.delete_thread("t1")
+    assert values(ann)["x"] == "ann's"
+    assert bob._at is ann._at
+    del ann
+    put(bob, {"x": "again"})  # the connections are still there
+    bob.close()
+    with pytest.raises(ConfigError, match="tenant"):
+        bob.of("")
+
+
 def test_an_item_that_is_changed_in_place_is_written_again() -> None:
     saver = over(MemoryStore())
     messages = [HumanMessage("a" * 99), HumanMessage("b", additional_kwargs={"deep": [{"n": 1}]}), HumanMessage("c")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -217,14 +216,13 @@ async def test_a_run_ends_with_its_reader_if_that_was_asked(server: Server, clie
         if how.startswith("join"):
             run = (await client.runs.create(name, "steps", **given))["run_id"]
             path = f"/threads/{name}/runs/{run}/{how.removeprefix('join_')}?cancel_on_disconnect=true"
-            reading = asyncio.create_task(raw.get(path))
+            reading = raw.stream("GET", path)
         else:
             body = {**given, "assistant_id": "steps", "on_disconnect": "cancel"}
-            reading = asyncio.create_task(raw.post(f"/threads/{name}/runs/{how}", json=body))
-        with await asyncio.to_thread(gate.open, "w"):  # the run is at its gate
-            reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reading
+            reading = raw.stream("POST", f"/threads/{name}/runs/{how}", json=body)
+        async with reading:  # the answer has begun, so the server knows its reader
+            opened = await asyncio.to_thread(gate.open, "w")  # the run is at its gate
+        with opened:
             found = (await client.runs.list(name))[0]["run_id"]
             await client.runs.join(name, found)
     assert (await client.runs.get(name, found))["status"] == "interrupted"

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from satchel.memory.embedded import attach
 from satchel.memory.store import ThreadId
-from satchel.runtime.service import threads, wire
+from satchel.runtime.service import wire
 from satchel.runtime.service.app import app
 from satchel.runtime.service.serving import Server
 from tests.service.served import steps
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 STREAMS, PER_THREAD, MOST = 300, 10, 4
 PATIENCE = 60.0
 LATER = 1 << 45
+THREAD = wire.dumps({"tenant": "default", "metadata": {}, "config": {}, "created_at": "", "updated_at": ""})
 DOC = wire.dumps({"graph_id": "steps", "stream_resumable": True})
 
 
@@ -36,14 +37,13 @@ async def test_300_idle_streams_take_four_connections_and_hear_of_their_end(tmp_
         names = [ThreadId(str(uuid.UUID(int=n // PER_THREAD))) for n in range(STREAMS)]
         places = [(name, str(uuid.UUID(int=n))) for n, name in enumerate(names)]
         accepted = (
-            runs.admit(*place, DOC, strategy="enqueue", due=LATER, make=threads.document(), limit=STREAMS)
-            for place in places
+            runs.admit(*place, DOC, strategy="enqueue", due=LATER, make=THREAD, limit=STREAMS) for place in places
         )
         await asyncio.gather(*accepted)
 
         async def opened(name: ThreadId, run: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(f"GET /threads/{name.name}/runs/{run}/stream HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            writer.write(f"GET /threads/{name.name}/runs/{run}/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
             assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
             return reader, writer
 

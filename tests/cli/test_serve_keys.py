@@ -1,0 +1,43 @@
+"""`satchel serve` lets nobody in by mistake, and `satchel key` tells a key once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from satchel.memory.errors import ConfigError
+from satchel.runtime.service.api_keys import digest_of
+from satchel.runtime.service.serving import LOOPBACK, door
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from subprocess import CompletedProcess
+
+    Run = Callable[..., CompletedProcess[str]]
+
+
+def test_a_key_is_printed_once_and_its_file_keeps_the_digest(inside: Run, tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    printed = [inside("key", "--tenant", "acme", "--keys", str(path)).stdout.strip() for _ in range(2)]
+    lines = path.read_text().splitlines()
+    assert [line.split()[1:] for line in lines] == [["acme", f"sha256:{digest_of(key)}"] for key in printed]
+    assert "tenant" in inside("key", "--tenant", "a b", "--keys", str(path), code=2).stderr
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org", "10.0.0.1"])  # noqa: S104 - what must be refused
+def test_an_address_that_others_reach_needs_authentication(host: str) -> None:
+    said: list[str] = []
+    with pytest.raises(ConfigError, match="--keys"):
+        door(None, host, (), said.append, unprotected=False)
+    assert door(None, host, (), said.append, unprotected=True).hosts == ()
+    assert "no authentication" in said[0]
+    assert door("keys", host, ("https://a.example",), said.append, unprotected=False).origins == ("https://a.example",)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])
+def test_without_authentication_this_machine_alone_is_answered(host: str) -> None:
+    said: list[str] = []
+    assert door(None, host, (), said.append, unprotected=False).hosts == LOOPBACK
+    assert said == ["no authentication: only programs on this machine are answered"]
