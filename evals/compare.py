@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from satchel.evals import pool
 from satchel.evals.cassette import Kind, kind
+from satchel.evals.frameworks import Way
+from satchel.evals.frameworks import way as way_named
 from satchel.evals.metrics import pareto, price_reversal, slices, totals
 from satchel.evals.oracle import Oracle
 from satchel.evals.pairs import places, record
@@ -25,8 +27,6 @@ from satchel.evals.suite import tasks as tasks_of
 from satchel.evals.trial import Trial, run_trial
 from satchel.evals.verdict import BASELINE, Comparison, compare_pairs
 from satchel.memory.errors import ConfigError
-from satchel.runtime.mode import Mode
-from satchel.runtime.mode import mode as mode_named
 from satchel.runtime.prices import row
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from satchel.memory.store import Store
     from satchel.runtime.models import Model
 
-Job = tuple[str, Task, Mode]
+Job = tuple[str, Task, Way]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class Result:
 
 async def compare(
     suite: Suite | str,
-    modes: Sequence[str | Mode],
+    modes: Sequence[str | Way],
     seeds: Sequence[int],
     *,
     store: Store | str | None,
@@ -119,7 +119,7 @@ async def compare(
     scripted policies: a live one, one that records, or a recording (`satchel.evals.cassette`). Raises `ConfigError`
     before the first trial for an unknown mode or price, and for no seeds or no prices; `BudgetExceeded` at a cap.
     """
-    ways = [mode_named(m) for m in ([BASELINE] if baseline else []) + list(modes)]
+    ways = [way_named(m) for m in ([BASELINE] if baseline else []) + list(modes)]
     ways = list({way.name: way for way in ways}.values())
     rows = tuple(dict.fromkeys(row(name).name for name in prices))
     if not seeds or not rows:
@@ -129,7 +129,7 @@ async def compare(
         prepare(out)
     setting = Setting(prices=rows, context_limit=context_limit, model=model.name if model else None, kind=kind(model))
     kept = Kept(out)
-    jobs = [(setting.digest(task, way.name), task, way) for task in plan for way in ways]
+    jobs = [(setting.digest(task, way), task, way) for task in plan for way in ways]
     left = [job for job in jobs if kept.get(job[0]) is None]
     for key, _, _ in jobs:
         if progress and (done := kept.get(key)):

@@ -14,6 +14,7 @@ BASE = "stateless"
 
 NONE = "unknown"
 NOT_MET = "no failure met"
+NONE_SOLVED = "none solved"
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 Shown = Callable[[Mapping[str, "Json"]], str]
@@ -37,7 +38,9 @@ def table(data: Mapping[str, Json]) -> list[Line]:
     """The ledger: one line a measure, one column a mode; means per trial, dollars relative to the baseline."""
     modes = list(data["modes"].values())
     first, base = data["prices"][0], data["modes"].get(BASE, modes[0])["usd"]
+    agents = [("agent of", lambda m: m["libraries"] or "satchel")] if any(m.get("libraries") for m in modes) else []
     measures: list[tuple[str, Shown]] = [
+        *agents,
         ("success", lambda m: f"{m['success_mean']:.3f}{_between(m['success_ci'], 3)}"),
         ("solved", lambda m: f"{m['solved']} of {m['trials']}"),
         ("input tokens", lambda m: _each(m, "input_tokens")),
@@ -57,7 +60,10 @@ def table(data: Mapping[str, Json]) -> list[Line]:
         ("failure recovery", lambda m: NOT_MET if m["recovery"] is None else f"{m['recovery']:.1%}"),
         ("folds", lambda m: _each(m, "folds", 1)),
         *((f"dollars at {row}", _relative(base[row], row)) for row in data["prices"]),
-        (f"cost per solved task at {first}", lambda m: _cost(m["usd_per_solved"][first])),
+        (
+            f"cost per solved task at {first}",
+            lambda m: _cost(m["usd_per_solved"][first]) if m["solved"] else NONE_SOLVED,
+        ),
         ("score per 1k tokens", lambda m: _cost(m["score_per_1k_tokens"])),
         ("round trips to the store", lambda m: _each(m, "round_trips", 1)),
         ("bytes in the store", lambda m: _each(m, "store_bytes")),
