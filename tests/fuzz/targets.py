@@ -30,6 +30,7 @@ from satchel.memory.portable import FORMAT, import_thread
 from satchel.memory.records import Call, Charge, Ended, Fold, Opened, Page, Record, Reply, Result, Said, Started, Usage
 from satchel.memory.store import ThreadId
 from satchel.memory.thread_file import Writer, named
+from tests.fuzz import transcripts
 from tests.fuzz.mutate import BOMB, mutated
 
 RECORDS: tuple[Record, ...] = (
@@ -63,6 +64,7 @@ class Target:
     make: Callable[[random.Random], Any]
     read: Callable[[Any], object]
     error: type[SatchelError] | tuple[type[SatchelError], ...] = (DamagedEntry, WrongKey)  # it may say it is sealed
+    cases: int = 1_500  # those of the default suite
 
 
 def enveloped(dice: random.Random, body: bytes) -> bytes:
@@ -234,5 +236,6 @@ TARGETS = [
     Target("file", thread_file, imported),
     Target("sealed", _either(ENTRIES, keyed, SEALED), opened),
     Target("trace", lambda dice: mutated(dice, [text.encode() for text in LINES]), line, TraceError),
+    Target("transcript", transcripts.make, transcripts.read, SatchelError, cases=300),
 ]
 """Every reader of bytes that others may have written; a new one is one row."""
