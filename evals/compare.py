@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from satchel.evals import pool
+from satchel.evals.bill import crossings, waterfall
 from satchel.evals.cassette import Kind, kind
 from satchel.evals.frameworks import Way
 from satchel.evals.frameworks import way as way_named
@@ -77,7 +78,7 @@ class Result:
         """The whole result as the versioned document `result.json`."""
         modes = {mode: totals(self.of(mode), self.prices) for mode in self.modes}
         reversals = {mode: price_reversal(found["usd"]) for mode, found in modes.items()}
-        return {
+        found: dict[str, Json] = {
             "schema": SCHEMA,
             "suite": self.suite,
             "summary": self.summary,
@@ -95,6 +96,7 @@ class Result:
             "price_reversal": {mode: found for mode, found in reversals.items() if found},
             "trials": [trial.to_json() for trial in self.trials],
         }
+        return found | {"crossover": crossover_of(found), "waterfall": parts_of(found)}
 
 
 async def compare(
@@ -184,6 +186,18 @@ async def _outside(
     async with aclosing(pool.run(named, setting, workers=workers, store=store)) as results:
         async for found in results:
             yield found
+
+
+def crossover_of(data: Mapping[str, Json]) -> dict[str, Json]:
+    """By mode and price row: pairs, how many of them end ahead of the baseline, and the median turn from which on."""
+    found = {mode: {price: crossings(data, mode, price) for price in data["prices"]} for mode in data["comparisons"]}
+    return {mode: {price: asdict(c) if c else None for price, c in rows.items()} for mode, rows in found.items()}
+
+
+def parts_of(data: Mapping[str, Json]) -> dict[str, Json] | None:
+    """The waterfall of the saving at the first price row; None if it was not run."""
+    found = waterfall(data)
+    return asdict(found) | {"parts": [asdict(part) for part in found.parts]} if found else None
 
 
 def commit() -> str | None:

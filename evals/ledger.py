@@ -39,6 +39,10 @@ def table(data: Mapping[str, Json]) -> list[Line]:
     modes = list(data["modes"].values())
     first, base = data["prices"][0], data["modes"].get(BASE, modes[0])["usd"]
     agents = [("agent of", lambda m: m["libraries"] or "satchel")] if any(m.get("libraries") for m in modes) else []
+    unpriced = (
+        [("GPU seconds", lambda m: NONE if m["gpu_seconds"] is None else _each(m, "gpu_seconds", 2))]
+        if any(m["gpu_seconds"] is not None for m in modes) else []
+    )  # fmt: skip
     measures: list[tuple[str, Shown]] = [
         *agents,
         ("success", lambda m: f"{m['success_mean']:.3f}{_between(m['success_ci'], 3)}"),
@@ -54,6 +58,7 @@ def table(data: Mapping[str, Json]) -> list[Line]:
         ("steps beyond the oracle's", lambda m: f"{m['extra_steps']:+.1f}"),
         ("tool accuracy", lambda m: f"{m['tool_accuracy']:.3f}"),
         ("action agreement", lambda m: f"{m['agreement']:.3f}"),
+        ("trials that ever differ from the oracle", lambda m: f"{m['diverged']:.1%}"),
         ("fault rate", lambda m: f"{m['fault_rate']:.1%}"),
         ("amnesia tax", lambda m: f"{m['amnesia_tax']:.1%}"),
         ("stale exposure", lambda m: f"{m['stale_exposure']:.3f}"),
@@ -69,6 +74,7 @@ def table(data: Mapping[str, Json]) -> list[Line]:
         ("bytes in the store", lambda m: _each(m, "store_bytes")),
         ("seconds to the first reply", lambda m: _cost(m["first_reply_seconds"])),
         ("seconds", lambda m: _each(m, "seconds", 2)),
+        *unpriced,
         ("outcomes", lambda m: ", ".join(f"{name} {n}" for name, n in m["outcomes"].items())),
     ]
     return [Line(name, tuple(show(mode) for mode in modes)) for name, show in measures]
