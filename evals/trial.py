@@ -154,6 +154,8 @@ async def run_trial(
     judged = await judge(case.task, answer) if judge else None
     if watch.result is None:
         raise ModelError("the run ended without an outcome; `satchel threads show` tells how far it came")
+    if watch.result.outcome == "failed" and metered.away:
+        raise ModelError(f"{metered.name} gave no answer, which says nothing of {way.name}: {watch.result.detail}")
     turns = tuple(
         TurnTokens(input=t.input, cached=t.cached, output=t.output, folded=n in watch.folded)
         for n, t in enumerate(metered.turns)

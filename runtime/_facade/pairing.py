@@ -59,6 +59,8 @@ async def compare(
     quiet: bool,
 ) -> Result:
     """Pair the modes over the first `seeds` seeds, telling each trial on stderr; Ctrl-C says how to go on."""
+    if model is not None and (workers or 1) > 1:
+        raise ConfigError("a model plays in this process, trial by trial: leave --workers out")
     names = [name.strip() for name in modes.split(",") if name.strip()]
     recorded = None if suite == GOLDEN else suite_named(suite).recorded
     chosen = seeds or (recorded.size if recorded else FEW if suite == GOLDEN else MANY)
