@@ -82,6 +82,15 @@ async def compare(
         raise
 
 
+def processes(workers: int | None, profile: Path | None) -> int | None:
+    """How many processes were asked for; with a profile one, since that samples this process. Raises `ConfigError`."""
+    if profile is None:
+        return workers
+    if (workers or 1) > 1:
+        raise ConfigError("--profile samples this process, where no trial runs with --workers: leave one of them out")
+    return 1
+
+
 def player(model: str | None, record: Path | None, replay: Path | None, usd_cap: float | None) -> Model | None:
     """Who plays: a live model, perhaps capped and recorded, or a recording; None for the scripted policies.
 
