@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from satchel.evals.chat import ModelChat
 
 KEEP = 10
-"""Messages that LangChain's summariser leaves as they are, and `keep`, the results that its editing leaves."""
+"""Messages that LangChain's summariser leaves as they are."""
 
 RESULTS = 3
 """Results that LangChain's editing leaves as they are."""
