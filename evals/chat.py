@@ -1,9 +1,10 @@
-"""A LangChain chat model that a policy plays, measured as a caching provider would bill it."""
+"""A LangChain chat model that asks a model of ours: how agents of other libraries play the same cases."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
@@ -12,15 +13,26 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import StructuredTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from satchel.runtime.meter import Meter
-from satchel.runtime.models import Policy, spoken
+from satchel.memory.records import Usage
+from satchel.runtime.models import Answer, Policy, Scripted
 from satchel.runtime.transcript_langchain import read, system
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from satchel.memory.records import Json
+    from satchel.runtime.context.message import Message
     from satchel.runtime.tools import Tool
+
+REPLY = 1_024
+"""Tokens of a reply, as those of an agent of ours."""
+
+SUMMARY = 8_192
+"""Tokens of a reply to a prompt without tools: a summary, which nothing should cut."""
+
+
+SEALED = "sealed"
+"""Under this key a reply's metadata holds what only its provider understands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,56 +56,86 @@ class Tape:
     """The calls of a model, oldest first; `failing` is how many of the next ones will fail."""
 
     calls: list[Sent] = field(default_factory=list, repr=False)
-    meter: Meter = field(default_factory=Meter, repr=False)
     failing: int = 0
 
 
-class PolicyChat(BaseChatModel):
-    """Answers by `policy`, a pure function of the prompt, and keeps every call on `tape`."""
+class ModelChat(BaseChatModel):
+    """Answers as `asked` does, a `Model` of ours, and keeps every call on `tape`, if it has one.
 
-    policy: Any = None
+    What only a provider understands in a reply comes back to the model as it was.
+    """
+
+    asked: Any = None
     tape: Any = None
     offered: tuple[Any, ...] = ()
+    serial: Any = None
 
     @classmethod
-    def of(cls, policy: Policy) -> PolicyChat:
-        """A model with a tape of its own."""
-        return cls(policy=policy, tape=Tape())
+    def of(cls, policy: Policy) -> ModelChat:
+        """A model that a policy plays, with a tape of its own."""
+        return cls.asking(Scripted(policy), tape=Tape())
+
+    @classmethod
+    def asking(cls, model: Any, *, tape: Tape | None = None, profile: Any = None) -> ModelChat:
+        """A chat model in front of a model; `profile` tells LangChain its window."""
+        return cls(asked=model, tape=tape, serial=count(), profile=profile)
 
     @property
     def _llm_type(self) -> str:
-        return "policy"
+        return "satchel"
 
-    def bind_tools(self, tools: Sequence[Any], **_: Any) -> PolicyChat:
+    def bind_tools(self, tools: Sequence[Any], **_: Any) -> ModelChat:
         """The same model, offering these tools."""
         return self.model_copy(update={"offered": tuple(map(convert_to_openai_tool, tools))})
 
     def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
-        if self.tape.failing:
+        return asyncio.run(self._ask(messages))
+
+    async def _agenerate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
+        return await self._ask(messages)
+
+    async def _ask(self, messages: list[BaseMessage]) -> ChatResult:
+        if self.tape is not None and self.tape.failing:
             self.tape.failing -= 1
             raise ConnectionError("the line is down")
-        seen = [*system(messages), *read(messages)]
-        split = self.tape.meter.measure(seen, self.offered)
-        answer = self.policy(seen, self.offered)
-        serial = len(self.tape.calls)
-        sent = Sent(messages, self.offered, split.cached, split.rest, spoken(answer.text, answer.calls))
-        self.tape.calls.append(sent)
-        calls = [{"id": f"call_{serial}_{n}", "name": c.name, "args": c.args} for n, c in enumerate(answer.calls)]
+        seen = [_unsealed(message) for message in (*system(messages), *read(messages))]
+        answer: Answer = await self.asked.call(seen, self.offered, reply_tokens=REPLY if self.offered else SUMMARY)
+        used = answer.usage or Usage()
+        if self.tape is not None:
+            spoken = used.output + used.reasoning
+            self.tape.calls.append(Sent(messages, self.offered, used.cache_read, used.input - used.cache_read, spoken))
+        return ChatResult(generations=[ChatGeneration(message=self._reply(answer, used))])
+
+    def _reply(self, answer: Answer, used: Usage) -> AIMessage:
+        serial = next(self.serial)
+        calls = [
+            {"id": c.id or f"call_{serial}_{n}", "name": c.name, "args": c.args} for n, c in enumerate(answer.calls)
+        ]
+        output = used.output + used.reasoning
         usage = {
-            "input_tokens": sent.size, "output_tokens": sent.output, "total_tokens": sent.size + sent.output,
-            "input_token_details": {"cache_read": split.cached},
+            "input_tokens": used.input, "output_tokens": output, "total_tokens": used.input + output,
+            "input_token_details": {"cache_read": used.cache_read},
         }  # fmt: skip
-        reply = AIMessage(answer.text, tool_calls=calls, usage_metadata=usage)
-        return ChatResult(generations=[ChatGeneration(message=reply)])
+        sealed = {} if answer.opaque is None else {SEALED: answer.opaque}
+        return AIMessage(answer.text, tool_calls=calls, usage_metadata=usage, response_metadata=sealed)
+
+
+def _unsealed(message: Message) -> Message:
+    """A reply with the parts that came with it."""
+    origin = getattr(message, "origin", None)
+    sealed = origin.response_metadata.get(SEALED) if isinstance(origin, AIMessage) else None
+    return message if sealed is None else replace(message, opaque=sealed)
 
 
 def as_langchain(tool: Tool) -> StructuredTool:
     """A tool of ours for an agent of LangChain's: it gives the same texts, also for what went wrong."""
 
-    def call(**given: Any) -> str:
-        return asyncio.run(tool.invoke(given, key="")).text
+    async def acall(**given: Any) -> str:
+        return (await tool.invoke(given, key="")).text
 
-    schema = tool.arguments.schema
+    def call(**given: Any) -> str:
+        return asyncio.run(acall(**given))
+
     return StructuredTool.from_function(
-        call, name=tool.name, description=tool.description or tool.name, args_schema=schema
+        call, acall, name=tool.name, description=tool.description or tool.name, args_schema=tool.arguments.schema
     )

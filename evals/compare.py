@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from satchel.evals import pool
+from satchel.evals.bill import crossings, waterfall
 from satchel.evals.cassette import Kind, kind
+from satchel.evals.frameworks import Way
+from satchel.evals.frameworks import way as way_named
 from satchel.evals.metrics import pareto, price_reversal, slices, totals
 from satchel.evals.oracle import Oracle
 from satchel.evals.pairs import places, record
@@ -25,8 +28,6 @@ from satchel.evals.suite import tasks as tasks_of
 from satchel.evals.trial import Trial, run_trial
 from satchel.evals.verdict import BASELINE, Comparison, compare_pairs
 from satchel.memory.errors import ConfigError
-from satchel.runtime.mode import Mode
-from satchel.runtime.mode import mode as mode_named
 from satchel.runtime.prices import row
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from satchel.memory.store import Store
     from satchel.runtime.models import Model
 
-Job = tuple[str, Task, Mode]
+Job = tuple[str, Task, Way]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ class Result:
         """The whole result as the versioned document `result.json`."""
         modes = {mode: totals(self.of(mode), self.prices) for mode in self.modes}
         reversals = {mode: price_reversal(found["usd"]) for mode, found in modes.items()}
-        return {
+        found: dict[str, Json] = {
             "schema": SCHEMA,
             "suite": self.suite,
             "summary": self.summary,
@@ -95,11 +96,12 @@ class Result:
             "price_reversal": {mode: found for mode, found in reversals.items() if found},
             "trials": [trial.to_json() for trial in self.trials],
         }
+        return found | {"crossover": crossover_of(found), "waterfall": parts_of(found)}
 
 
 async def compare(
     suite: Suite | str,
-    modes: Sequence[str | Mode],
+    modes: Sequence[str | Way],
     seeds: Sequence[int],
     *,
     store: Store | str | None,
@@ -119,7 +121,7 @@ async def compare(
     scripted policies: a live one, one that records, or a recording (`satchel.evals.cassette`). Raises `ConfigError`
     before the first trial for an unknown mode or price, and for no seeds or no prices; `BudgetExceeded` at a cap.
     """
-    ways = [mode_named(m) for m in ([BASELINE] if baseline else []) + list(modes)]
+    ways = [way_named(m) for m in ([BASELINE] if baseline else []) + list(modes)]
     ways = list({way.name: way for way in ways}.values())
     rows = tuple(dict.fromkeys(row(name).name for name in prices))
     if not seeds or not rows:
@@ -129,7 +131,7 @@ async def compare(
         prepare(out)
     setting = Setting(prices=rows, context_limit=context_limit, model=model.name if model else None, kind=kind(model))
     kept = Kept(out)
-    jobs = [(setting.digest(task, way.name), task, way) for task in plan for way in ways]
+    jobs = [(setting.digest(task, way), task, way) for task in plan for way in ways]
     left = [job for job in jobs if kept.get(job[0]) is None]
     for key, _, _ in jobs:
         if progress and (done := kept.get(key)):
@@ -184,6 +186,18 @@ async def _outside(
     async with aclosing(pool.run(named, setting, workers=workers, store=store)) as results:
         async for found in results:
             yield found
+
+
+def crossover_of(data: Mapping[str, Json]) -> dict[str, Json]:
+    """By mode and price row: pairs, how many of them end ahead of the baseline, and the median turn from which on."""
+    found = {mode: {price: crossings(data, mode, price) for price in data["prices"]} for mode in data["comparisons"]}
+    return {mode: {price: asdict(c) if c else None for price, c in rows.items()} for mode, rows in found.items()}
+
+
+def parts_of(data: Mapping[str, Json]) -> dict[str, Json] | None:
+    """The waterfall of the saving at the first price row; None if it was not run."""
+    found = waterfall(data)
+    return asdict(found) | {"parts": [asdict(part) for part in found.parts]} if found else None
 
 
 def commit() -> str | None:

@@ -14,6 +14,7 @@ BASE = "stateless"
 
 NONE = "unknown"
 NOT_MET = "no failure met"
+NONE_SOLVED = "none solved"
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 Shown = Callable[[Mapping[str, "Json"]], str]
@@ -37,7 +38,13 @@ def table(data: Mapping[str, Json]) -> list[Line]:
     """The ledger: one line a measure, one column a mode; means per trial, dollars relative to the baseline."""
     modes = list(data["modes"].values())
     first, base = data["prices"][0], data["modes"].get(BASE, modes[0])["usd"]
+    agents = [("agent of", lambda m: m["libraries"] or "satchel")] if any(m.get("libraries") for m in modes) else []
+    unpriced = (
+        [("GPU seconds", lambda m: NONE if m["gpu_seconds"] is None else _each(m, "gpu_seconds", 2))]
+        if any(m["gpu_seconds"] is not None for m in modes) else []
+    )  # fmt: skip
     measures: list[tuple[str, Shown]] = [
+        *agents,
         ("success", lambda m: f"{m['success_mean']:.3f}{_between(m['success_ci'], 3)}"),
         ("solved", lambda m: f"{m['solved']} of {m['trials']}"),
         ("input tokens", lambda m: _each(m, "input_tokens")),
@@ -51,18 +58,23 @@ def table(data: Mapping[str, Json]) -> list[Line]:
         ("steps beyond the oracle's", lambda m: f"{m['extra_steps']:+.1f}"),
         ("tool accuracy", lambda m: f"{m['tool_accuracy']:.3f}"),
         ("action agreement", lambda m: f"{m['agreement']:.3f}"),
+        ("trials that ever differ from the oracle", lambda m: f"{m['diverged']:.1%}"),
         ("fault rate", lambda m: f"{m['fault_rate']:.1%}"),
         ("amnesia tax", lambda m: f"{m['amnesia_tax']:.1%}"),
         ("stale exposure", lambda m: f"{m['stale_exposure']:.3f}"),
         ("failure recovery", lambda m: NOT_MET if m["recovery"] is None else f"{m['recovery']:.1%}"),
         ("folds", lambda m: _each(m, "folds", 1)),
         *((f"dollars at {row}", _relative(base[row], row)) for row in data["prices"]),
-        (f"cost per solved task at {first}", lambda m: _cost(m["usd_per_solved"][first])),
+        (
+            f"cost per solved task at {first}",
+            lambda m: _cost(m["usd_per_solved"][first]) if m["solved"] else NONE_SOLVED,
+        ),
         ("score per 1k tokens", lambda m: _cost(m["score_per_1k_tokens"])),
         ("round trips to the store", lambda m: _each(m, "round_trips", 1)),
         ("bytes in the store", lambda m: _each(m, "store_bytes")),
         ("seconds to the first reply", lambda m: _cost(m["first_reply_seconds"])),
         ("seconds", lambda m: _each(m, "seconds", 2)),
+        *unpriced,
         ("outcomes", lambda m: ", ".join(f"{name} {n}" for name, n in m["outcomes"].items())),
     ]
     return [Line(name, tuple(show(mode) for mode in modes)) for name, show in measures]

@@ -42,6 +42,7 @@ def totals(trials: Sequence[Trial], prices: Sequence[str]) -> dict[str, Json]:
     return {
         "trials": len(trials),
         "kind": trials[0].kind,
+        "libraries": trials[0].libraries,
         "success_mean": success.value,
         "success_ci": bounds(success),
         "solved": solved,

@@ -12,10 +12,10 @@ from satchel.evals.verdict import BASELINE
 from satchel.memory.memory_store import MemoryStore
 
 if TYPE_CHECKING:
+    from satchel.evals.frameworks import Way
     from satchel.evals.plan import Setting
     from satchel.evals.suite import Task
     from satchel.memory.records import Json
-    from satchel.runtime.mode import Mode
 
 WHOLE = 3
 """Pairs that are kept with every prompt."""
@@ -63,7 +63,7 @@ def _task(trial: Mapping[str, Json]) -> tuple[str, str, int]:
 
 async def record(
     data: Mapping[str, Json],
-    find: Callable[[Place], tuple[Task, Mode]],
+    find: Callable[[Place], tuple[Task, Way]],
     setting: Setting,
     *,
     known: Sequence[Json] = (),
@@ -88,7 +88,7 @@ async def record(
     return found
 
 
-async def _play(task: Task, mode: Mode, setting: Setting) -> dict[str, Json]:
+async def _play(task: Task, mode: Way, setting: Setting) -> dict[str, Json]:
     tape = Tape()
     again = await run_trial(
         task.suite, task.seed, mode, number=task.number, store=MemoryStore(), prices=setting.prices,
@@ -97,9 +97,7 @@ async def _play(task: Task, mode: Mode, setting: Setting) -> dict[str, Json]:
     return {"prompts": again.prompts, **tape.to_json()}
 
 
-def places(
-    jobs: Sequence[tuple[str, Task, Mode]], kept: Callable[[str], Trial | None]
-) -> dict[Place, tuple[Task, Mode]]:
+def places(jobs: Sequence[tuple[str, Task, Way]], kept: Callable[[str], Trial | None]) -> dict[Place, tuple[Task, Way]]:
     """Where each trial came from: its task and mode."""
     done = ((kept(key), task, mode) for key, task, mode in jobs)
     return {(*trial.pair, trial.mode): (task, mode) for trial, task, mode in done if trial}

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from satchel.evals.frameworks import versions, way
 from satchel.evals.trial import Trial
 from satchel.memory.errors import ConfigError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
+    from satchel.evals.frameworks import Way
     from satchel.evals.suite import Task
     from satchel.memory.records import Json
 
@@ -39,11 +41,13 @@ class Setting:
     model: str | None = None
     kind: str = "simulated"
 
-    def digest(self, task: Task, mode: str) -> str:
-        """A digest of all that decides a trial, our own source and texts included."""
+    def digest(self, task: Task, mode: str | Way) -> str:
+        """A digest of all that decides a trial, our own source and texts and the versions of others' included."""
+        chosen, suite = way(mode), task.suite
         parts = [
-            task.suite.name, task.number, task.seed, mode, self.prices, self.context_limit or task.suite.context_limit,
-            self.model, self.kind, source(), task.suite.recorded.version if task.suite.recorded else None,
+            suite.name, task.number, task.seed, chosen.name, versions(chosen), self.prices,
+            self.context_limit or suite.context_limit, self.model, self.kind, source(),
+            suite.recorded.version if suite.recorded else None,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 

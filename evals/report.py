@@ -16,6 +16,7 @@ from satchel.evals.bill import waterfall
 from satchel.evals.ledger import badges, fronts, ratios, slices, table
 from satchel.evals.pairs import PAIRS, WHOLE
 from satchel.evals.sides import HEAD, LISTED, TAIL, rows, visible
+from satchel.evals.trade import trade
 from satchel.memory.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -114,9 +115,10 @@ def render_markdown(data: Mapping[str, Json]) -> str:
 
 
 def charts(data: Mapping[str, Json]) -> dict[str, list[chart.Chart]]:
-    """The charts by section: the parts of the saving, prompts by turn, dollars so far."""
-    found = waterfall(data)
+    """The charts by section: success against dollars, the parts of the saving, prompts by turn, dollars so far."""
+    found, traded = waterfall(data), trade(data)
     return {
+        "trade": [traded] if traded else [],
         "saving": [chart.bars(found, data["prices"][0])] if found else [],
         "prompts": [*chart.panels(data["trials"], list(data["modes"]))],
         "dollars": [*chart.curves(data)],

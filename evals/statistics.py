@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
-from math import comb, erfc, sqrt
+from math import comb, erfc, inf, sqrt
 from random import Random
 
 DRAWS = 2_000
@@ -16,7 +16,7 @@ LEVEL = 0.95
 """Confidence of the intervals."""
 
 EXACT = 25
-"""Pairs up to which the signed-rank distribution is counted out; above, and with ties, it is approximated."""
+"""Pairs up to which the signed-rank distribution is counted out; above, it is approximated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,21 @@ def difference(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
 
 
 def ratio(ours: Sequence[float | None], theirs: Sequence[float | None]) -> Estimate:
-    """The sum of ours over the sum of theirs, paired; unknown if any value is, or if theirs sum to nothing."""
+    """The sum of ours over the sum of theirs, paired; unknown if any value is, or if theirs sum to nothing.
+
+    A draw of pairs in which theirs sum to nothing counts as endlessly dear.
+    """
     a = [v for v in ours if v is not None]
     b = [v for v in theirs if v is not None]
-    if len(a) < len(ours) or len(b) < len(theirs) or not all(v > 0 for v in b):
+    if len(a) < len(ours) or len(b) < len(theirs) or sum(b) <= 0:
         return Estimate(None)
-    return _interval(len(a), lambda picks: sum(map(a.__getitem__, picks)) / sum(map(b.__getitem__, picks)))
+
+    def figure(picks: Sequence[int]) -> float:
+        under = sum(map(b.__getitem__, picks))
+        return sum(map(a.__getitem__, picks)) / under if under else inf
+
+    found = _interval(len(a), figure)
+    return replace(found, low=None, high=None) if found.high == inf else found
 
 
 def _interval(n: int, figure: Callable[[Sequence[int]], float]) -> Estimate:
@@ -78,8 +87,8 @@ def mcnemar(ours: Sequence[bool], theirs: Sequence[bool]) -> float:
 def wilcoxon(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """Two-sided p of the signed-rank test for paired values, equal pairs left out (Wilcoxon 1945).
 
-    Counted out for up to 25 pairs without ties, else the normal approximation with the correction for ties (Hollander
-    and Wolfe, Nonparametric Statistical Methods, ch. 3.1).
+    Counted out for up to 25 pairs, tied ones at their mean rank, else the normal approximation with the correction for
+    ties (Hollander and Wolfe, Nonparametric Statistical Methods, ch. 3.1).
     """
     gaps = [a - b for a, b in zip(ours, theirs, strict=True) if a != b]
     n = len(gaps)
@@ -88,8 +97,9 @@ def wilcoxon(ours: Sequence[float], theirs: Sequence[float]) -> float:
     ranks, ties = _ranks([abs(gap) for gap in gaps])
     plus = sum(rank for rank, gap in zip(ranks, gaps, strict=True) if gap > 0)
     low = min(plus, n * (n + 1) / 2 - plus)
-    if n <= EXACT and not ties:
-        return min(1.0, 2 * sum(_counts(n)[: int(low) + 1]) / float(2**n))
+    if n <= EXACT:
+        doubled = tuple(round(2 * rank) for rank in ranks)
+        return min(1.0, 2 * sum(_counts(doubled)[: round(2 * low) + 1]) / float(2**n))
     variance = n * (n + 1) * (2 * n + 1) / 24 - ties / 48
     return min(1.0, erfc((n * (n + 1) / 4 - low) / sqrt(2 * variance)))
 
@@ -107,11 +117,10 @@ def _ranks(values: Sequence[float]) -> tuple[list[float], int]:
     return ranks, ties
 
 
-@lru_cache(maxsize=EXACT)
-def _counts(n: int) -> tuple[int, ...]:
-    """How many of the 2^n choices of signs give each sum of ranks."""
+def _counts(doubled: Sequence[int]) -> list[int]:
+    """How many of the 2^n choices of signs give each sum of ranks, in halves: mean ranks of ties are halves at most."""
     counts = [1]
-    for rank in range(1, n + 1):
+    for rank in doubled:
         longer = [0] * rank
         counts = [a + b for a, b in zip(counts + longer, longer + counts, strict=True)]
-    return tuple(counts)
+    return counts

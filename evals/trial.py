@@ -5,23 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from satchel.evals.cassette import Kind, begin, kind
+from satchel.evals.driver import driver, scripted
+from satchel.evals.frameworks import versions
+from satchel.evals.frameworks import way as way_named
 from satchel.evals.oracle import Oracle
 from satchel.evals.watch import Counted, Metered, TurnTokens, Watch
-from satchel.memory.errors import ModelError
+from satchel.memory.errors import ConfigError, ModelError
 from satchel.memory.store import ThreadId
-from satchel.runtime.agent import Agent
-from satchel.runtime.budget import Budget
+from satchel.runtime.context import tokens
 from satchel.runtime.mode import Mode
-from satchel.runtime.mode import mode as mode_named
-from satchel.runtime.models import Scripted
 from satchel.runtime.prices import bill_prompt, find, row
 from satchel.runtime.prices_known import look_up
 
 if TYPE_CHECKING:
     from satchel.evals.case import Case
+    from satchel.evals.driver import Driver
+    from satchel.evals.frameworks import Way
     from satchel.evals.graders import Judge
     from satchel.evals.prompt_tape import Tape
     from satchel.evals.suite import Suite
@@ -42,7 +45,8 @@ class Trial:
 
     Tokens are counted by us; `cached_tokens` is the sum over turns of the longest common prefix with the turn before.
     `usd` is by price row, in dollars for a model's row and in millions of uncached input tokens for a relative one;
-    None is unknown. `seconds` are wall time, `store_bytes` the thread as stored. `kind` says who answered.
+    None is unknown. `seconds` are wall time, `store_bytes` the thread as stored. `kind` says who answered, `libraries`
+    whose agent it was if not ours.
     """
 
     suite: str
@@ -83,6 +87,7 @@ class Trial:
     tags: tuple[str, ...] = ()
     judged: float | None = None
     kind: Kind = "simulated"
+    libraries: str = ""
 
     @property
     def pair(self) -> tuple[str, str, int]:
@@ -106,7 +111,7 @@ class Trial:
 async def run_trial(
     suite: Suite,
     seed: int,
-    mode: str | Mode,
+    mode: str | Way,
     *,
     store: Store,
     prices: Sequence[str],
@@ -123,29 +128,34 @@ async def run_trial(
     A `tape` takes every prompt. Without a model the case's own `policy` plays. Raises `ConfigError` for an unknown mode
     or price row.
     """
-    way = mode_named(mode)
+    way = way_named(mode)
     draw = suite.draw(number, seed)
     if suite.recorded and model is None:
+        if not isinstance(way, Mode):
+            raise ConfigError(f"{suite.name} is replayed, not played, so it has no mode {way.name!r}")
         return suite.recorded.trial(suite.name, draw, way, context_limit or suite.context_limit, prices)
     reference = await (oracle or Oracle()).of(suite, draw)
     case = suite.make(draw)
     watch, counted = Watch(case), Counted(store)
-    metered = Metered(model or Scripted(case.policies[policy]), watch, cached=way.cached, tape=tape)
-    agent = _agent(
-        case, metered, way, cast("Store", counted), context_limit or suite.context_limit,
-        price=None if look_up(metered.name) else prices[0],
-    )  # fmt: skip
+    metered = Metered(model or scripted(way, case.policies[policy]), watch, cached=way.cached, tape=tape)
     thread = ThreadId(f"{suite.name}/{way.name}/{draw}", TENANT)
+    limit = context_limit or suite.context_limit
+    price = None if look_up(metered.name) else prices[0]
+    kept = cast("Store", counted)
+    agent = await driver(way, case, metered, store=kept, thread=thread, limit=limit, price=price)
     await _clear(store, thread)
     begin(model, thread.name)
-    began = time.perf_counter()
-    answer = await _converse(agent, thread, case, watch)
+    _load()
+    began = watch.began = time.perf_counter()
+    answer = await _converse(agent, case, watch)
     seconds = time.perf_counter() - began
     size = await store.size(thread)
-    await store.delete(thread)
+    await _clear(store, thread)
     judged = await judge(case.task, answer) if judge else None
     if watch.result is None:
         raise ModelError("the run ended without an outcome; `satchel threads show` tells how far it came")
+    if watch.result.outcome == "failed" and metered.away:
+        raise ModelError(f"{metered.name} gave no answer, which says nothing of {way.name}: {watch.result.detail}")
     turns = tuple(
         TurnTokens(input=t.input, cached=t.cached, output=t.output, folded=n in watch.folded)
         for n, t in enumerate(metered.turns)
@@ -172,7 +182,7 @@ async def run_trial(
         seconds=seconds,
         store_bytes=size,
         folds=watch.result.state.folds,
-        context_limit=agent.spec.ceiling,
+        context_limit=agent.ceiling,
         turns=turns,
         fixed_tokens=metered.fixed,
         solved=success > 0 and success >= reference.success - TOLERANCE,
@@ -193,6 +203,7 @@ async def run_trial(
         tags=tuple(sorted({suite.name, *suite.tags, *case.tags})),
         judged=judged.score if judged else None,
         kind=kind(model),
+        libraries=versions(way),
     )
 
 
@@ -203,20 +214,25 @@ BUCKETS = ("fresh", "cache_read", "cache_write", "output", "reasoning")
 """Tokens by what a provider bills them as, disjoint."""
 
 
+def _load() -> None:
+    """Load what a process loads once, so that it is in no trial's time: the vocabulary, and LangGraph."""
+    tokens.encoding()
+    import_module("satchel.runtime.graph")
+
+
 async def _clear(store: Store, thread: ThreadId) -> None:
-    """Remove what a run that was broken off has left; whoever died holding it is replaced first."""
+    """Remove what a run has left, also one that was broken off: whoever died holding it is replaced first."""
     if await store.head(thread) is not None:
         await store.release(await store.acquire(thread, ttl=60))
         await store.delete(thread)
 
 
-async def _converse(agent: Agent, thread: ThreadId, case: Case, watch: Watch) -> str:
+async def _converse(agent: Driver, case: Case, watch: Watch) -> str:
     """Run after run on one thread, as long as the simulated user has something to say; the last answer."""
     words: str | None = case.task
     answer = ""
     while words is not None:
-        async for event in agent.astream(words, thread=thread.name):
-            watch(event)
+        await agent.say(words, watch)
         ended = watch.result
         answer = (ended.output or "") if ended else ""
         words = case.user(answer) if ended and ended.outcome == "done" else None
@@ -229,18 +245,3 @@ def bills(turns: Sequence[TurnTokens], name: str) -> float | None:
     each = [bill_prompt(t.cached, t.input - t.cached, price, output=t.output) for t in turns]
     known = [b for b in each if b is not None]
     return sum(known) if len(known) == len(each) else None
-
-
-def _agent(case: Case, model: Model, mode: Mode, store: Store, limit: str, *, price: str | None) -> Agent:
-    return Agent(
-        model=model,
-        tools=case.tools,
-        instructions=case.instructions,
-        mode=mode,
-        context_limit=limit,
-        price=price,
-        budget=Budget(steps=case.steps, tool_calls=case.tool_calls),
-        store=store,
-        tenant=TENANT,
-        seed=case.seed,
-    )

@@ -61,7 +61,7 @@ class Comparison:
         row, usd = next(iter(self.usd_ratio.items()))
         name, billed = self.mode.capitalize(), f"at {row} with the cached prefix billed"
         dollars, sent = change(usd, "dollars"), change(self.token_ratio, "input tokens")
-        score = f"{self.success[0]:.3f} against {self.success[1]:.3f}"
+        score = f"{self.success[0]:.3f} against {self.success[1]:.3f}{self._doubt}"
         match self.code:
             case "too_few":
                 few = f"Too few pairs for a verdict on {self.mode} ({self.seeds} of at least {MINIMUM})"
@@ -74,8 +74,19 @@ class Comparison:
                 joint = "although it sends" if (self.token_ratio.value or 1) < 1 else "and"
                 return f"{name} costs more: {dollars} {billed}, {joint} {sent}, at success {score}."
         if usd.value is None:
-            return f"{name} has no verdict on dollars, since the price of {row} is unknown: {sent}, at success {score}."
+            nothing = f"since those at {row} are unknown or nothing"
+            return f"{name} has no verdict on dollars, {nothing}: {sent}, at success {score}."
         return f"{name} makes no clear difference in dollars: {dollars} {billed}, {sent}, at success {score}."
+
+    @property
+    def _doubt(self) -> str:
+        """What the sentence must not keep from the reader: that nothing was solved, or that a loss is not ruled out."""
+        if max(self.success) <= 0:
+            return ", which is no success of either"
+        low = self.success_diff.low
+        if self.code in {"too_few", "loses_success"} or low is None or low >= -TOLERANCE:
+            return ""
+        return f" (a loss of up to {-low:.3f} is within the interval)"
 
     def to_json(self) -> dict[str, Json]:
         """The comparison as it stands in result.json."""
@@ -113,8 +124,8 @@ def bounds(estimate: Estimate) -> list[float] | None:
 def compare_pairs(ours: Sequence[Trial], theirs: Sequence[Trial], *, prices: Sequence[str] | None = None) -> Comparison:
     """A mode's trials against the baseline's, over the tasks and seeds that both have, at these price rows or at all.
 
-    A trial that failed where the baseline solved the task is never a cheap success: its tokens and dollars count as
-    at least the baseline's.
+    A failure is never a cheap success: what a trial took that scored nothing, or less than a baseline that solved the
+    task, counts as at least the baseline's.
     """
     base = {t.pair: t for t in theirs}
     pairs = [(t, base[t.pair]) for t in ours if t.pair in base]
@@ -135,7 +146,7 @@ def compare_pairs(ours: Sequence[Trial], theirs: Sequence[Trial], *, prices: Seq
 
 
 def _charged(ours: Trial, theirs: Trial, spent: float | None, base: float | None) -> float | None:
-    failed = theirs.solved and not ours.solved
+    failed = ours.success <= 0 or (theirs.solved and not ours.solved)
     return max(spent, base) if failed and spent is not None and base is not None else spent
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from satchel.memory.errors import ModelBusy, ModelError
 from satchel.memory.records import Usage
 from satchel.runtime.context import recall, tokens
 from satchel.runtime.context.context import fixed
@@ -93,7 +94,8 @@ def _sum(a: Usage, b: Usage) -> Usage:
 class Metered:
     """A model whose prompts are measured: by its own usage, or else by the prefix shared with the one before.
 
-    `cached=False` bills each prompt as if no provider kept anything.
+    `cached=False` bills each prompt as if no provider kept anything. `away` says that the last call found nobody: a
+    provider that was busy or out of reach, or refused the first prompt.
     """
 
     def __init__(self, model: Model, watch: Watch, *, cached: bool = True, tape: Tape | None = None) -> None:
@@ -106,6 +108,7 @@ class Metered:
         self.turns: list[TurnTokens] = []
         self.faults = self.amnesia = self.stale = self.fixed = 0
         self.seconds = 0.0
+        self.away = False
 
     @property
     def prompts(self) -> str:
@@ -119,7 +122,13 @@ class Metered:
         for message in messages:
             self._prompts.update(self._digest(message))
         began = time.perf_counter()
-        answer = await self._model.call(messages, tools, reply_tokens=reply_tokens)
+        self.away = True
+        try:
+            answer = await self._model.call(messages, tools, reply_tokens=reply_tokens)
+        except ModelError as error:
+            self.away = isinstance(error, ModelBusy) or not self.turns
+            raise
+        self.away = False
         self.seconds += time.perf_counter() - began
         if self._tape is not None:
             self._tape.add(messages, tools, answer)

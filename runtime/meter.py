@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from satchel.runtime.context import tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from satchel.memory.records import Json
     from satchel.runtime.context.message import Message
@@ -52,17 +52,18 @@ class _Request:
 class Meter:
     """Measures prompts; remembers the last one of each of the `kept` latest conversations.
 
-    A conversation is known by its system text and the first words of the user. The tool schemas are no part of that,
-    since they change within a conversation; what they share is counted, as a cache of tokens would.
+    A conversation is known by its `key`: its system text and the first words of the user. The tool schemas are no part
+    of that, since they change within a conversation; what they share is counted, as a cache of tokens would.
     """
 
-    def __init__(self, *, kept: int = 64) -> None:
+    def __init__(self, *, kept: int = 64, key: Callable[[Sequence[Message]], tuple[str, ...]] | None = None) -> None:
         self._kept = kept
+        self._key = key or conversation
         self._last: OrderedDict[tuple[str, ...], _Request] = OrderedDict()
 
     def measure(self, messages: Sequence[Message], tools: Sequence[Json]) -> Split:
         """Split the tokens of a prompt, and remember it as its conversation's last."""
-        key = conversation(messages)
+        key = self._key(messages)
         old = self._last.pop(key, None)
         new, cached = _compare(old, tuple(messages), tools)
         self._last[key] = new

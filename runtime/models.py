@@ -69,11 +69,13 @@ class Scripted:
 
     exact = True
 
-    def __init__(self, policy: Policy, *, name: str = "sim:scripted", window: int = 1_000_000) -> None:
+    def __init__(
+        self, policy: Policy, *, name: str = "sim:scripted", window: int = 1_000_000, meter: Meter | None = None
+    ) -> None:
         self.name = name
         self.window = window
         self._policy = policy
-        self._meter = Meter()
+        self._meter = meter or Meter()
 
     async def call(self, messages: Sequence[Message], tools: Sequence[Json], *, reply_tokens: int) -> Answer:
         """Answer by the policy."""

@@ -14,6 +14,7 @@ from satchel.evals.transcripts.transcript import (
     Billed,
     Request,
     Transcript,
+    bill,
     blocks,
     call,
     count,
@@ -71,11 +72,8 @@ def spent(found: Mapping[str, Json]) -> Billed:
     used: Mapping[str, Json] = found["usage"]
     read, write = count(used, "cache_read_input_tokens"), count(used, "cache_creation_input_tokens")
     total = count(used, "input_tokens") + read + write
-    model = found.get("model")
-    return Billed(
-        model=model if isinstance(model, str) else None,
-        usage=usage(total=total, read=read, write=write, output=count(used, "output_tokens")),
-    )
+    used_up = usage(total=total, read=read, write=write, output=count(used, "output_tokens"))
+    return bill(found.get("model"), used_up)
 
 
 def _reply(response: Mapping[str, Json]) -> Request:

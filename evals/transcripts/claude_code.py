@@ -36,11 +36,14 @@ def _spoken(value: Json) -> bool:
 
 @dataclass(slots=True)
 class _Entries:
-    """The entries of a file by their ids, in order."""
+    """The entries of a file by their ids, in order: the lines of each reply by its id, and of the results of a call."""
 
     values: dict[str, Mapping[str, Json]] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     parents: dict[str, str | None] = field(default_factory=dict)
+    order: dict[str, int] = field(default_factory=dict)
+    lines: dict[str, list[str]] = field(default_factory=dict)
+    results: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, where: str, value: Json) -> None:
         if not isinstance(value, dict):
@@ -56,18 +59,19 @@ class _Entries:
             parent = value.get("parentUuid") or value.get("logicalParentUuid")
             self.values[name], self.places[name] = value, where
             self.parents[name] = parent if isinstance(parent, str) else None
+            self.order[name] = len(self.order)
+            if reply := self.reply(name):
+                self.lines.setdefault(reply, []).append(name)
+            for block in blocks(self.content(name), "tool_result"):
+                self.results.setdefault(str(block.get("tool_use_id")), []).append(name)
 
     def kept(self, path: Sequence[str]) -> list[str]:
         """A path, with the other blocks of its replies and the results of their calls."""
-        on = set(path)
-        replies = {self.reply(name) for name in path} - {None}
-        on |= {name for name in self.values if self.reply(name) in replies}
-        calls = {b.get("id") for name in on for b in blocks(self.content(name), "tool_use")}
-        on |= {
-            name for name in self.values
-            if any(b.get("tool_use_id") in calls for b in blocks(self.content(name), "tool_result"))
-        }  # fmt: skip
-        return [name for name in self.values if name in on]
+        replies = {reply for name in path if (reply := self.reply(name))}
+        on = {*path, *(line for reply in replies for line in self.lines[reply])}
+        calls = {str(b.get("id")) for name in on for b in blocks(self.content(name), "tool_use")}
+        on.update(line for call in calls for line in self.results.get(call, ()))
+        return sorted(on, key=self.order.__getitem__)
 
     def reply(self, name: str) -> str | None:
         """The message id of a line of a reply."""
@@ -92,8 +96,8 @@ def read(source: Source) -> Iterator[Transcript]:
 
 
 def _run(name: str, entries: _Entries, path: Sequence[str]) -> Transcript:
-    messages: list[Message] = []
-    places: dict[str, int] = {}
+    said: list[list[Message]] = []  # a reply is one list with a part for each of its lines
+    replies: dict[str, list[Message]] = {}
     billed: dict[str, Billed] = {}
     compactions = 0
     for key in path:
@@ -104,19 +108,23 @@ def _run(name: str, entries: _Entries, path: Sequence[str]) -> Transcript:
         found = at(entries.places[key], lambda entry: list(turn(entry["type"], entry["message"].get("content"))), value)
         if reply is not None and isinstance(value["message"].get("usage"), dict):
             billed[reply] = at(entries.places[key], lambda entry: spent(entry["message"]), value)
-        if reply is not None and reply in places:
-            messages[places[reply]] = _joined(messages[places[reply]], found[0])
-            continue
-        if reply is not None:
-            places[reply] = len(messages)
-        messages.extend(found)
+        if reply is None:
+            said.extend([message] for message in found)
+        elif reply in replies:
+            replies[reply].extend(found)
+        else:
+            replies[reply] = found
+            said.append(found)
     model = next((bill.model for bill in billed.values() if bill.model), None)
-    return transcript(name, _together(messages), model=model, billed=billed.values(), compactions=compactions)
+    messages = _together([_joined(parts) for parts in said])
+    return transcript(name, messages, model=model, billed=billed.values(), compactions=compactions)
 
 
-def _joined(first: Message, more: Message) -> Message:
-    content = "\n".join(filter(None, (first.content, more.content)))
-    return Message("assistant", content, (*first.calls, *more.calls))
+def _joined(parts: Sequence[Message]) -> Message:
+    if len(parts) == 1:
+        return parts[0]
+    content = "\n".join(filter(None, (part.content for part in parts)))
+    return Message("assistant", content, tuple(call for part in parts for call in part.calls))
 
 
 def _together(messages: Sequence[Message]) -> Iterator[Message]:

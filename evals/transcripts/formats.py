@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from satchel.evals.transcripts import anthropic, claude_code, langchain, openai, otel, pi, trace
-from satchel.evals.transcripts.source import Source, load, some
+from satchel.evals.transcripts.source import MALFORMED, Source, load, malformed, some
 from satchel.memory.errors import TraceError
 
 if TYPE_CHECKING:
@@ -43,12 +43,19 @@ FORMATS = (
 
 def read(path: Path) -> tuple[str, list[Transcript]]:
     """The format of a file and its transcripts with at least one reply. Raises `TraceError` with file and line."""
-    source = load(path)
+    return told(load(path), path)
+
+
+def told(source: Source, path: Path) -> tuple[str, list[Transcript]]:
+    """The format of the values of a file, and their transcripts; raises as `read` does."""
     values = some(source.values)
     found = next((row for row in FORMATS if _fits(row, values)), None)
     if found is None:
         raise TraceError(f"{path} is no transcript of a known format; known are {', '.join(f.name for f in FORMATS)}")
-    runs = [run for run in found.read(source) if any(m.role == "assistant" for m in run.trajectory.messages)]
+    try:
+        runs = [run for run in found.read(source) if any(m.role == "assistant" for m in run.trajectory.messages)]
+    except MALFORMED as error:  # what no single value is to blame for
+        raise malformed(str(path), error) from None
     if not runs:
         raise TraceError(f"{path} holds no reply of a model ({found.name}); with spans, content capture must be on")
     return found.name, runs
@@ -57,7 +64,7 @@ def read(path: Path) -> tuple[str, list[Transcript]]:
 def _fits(row: Format, values: Sequence[Json]) -> bool:
     try:
         return row.fits(values)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+    except MALFORMED:
         return False
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from satchel.evals.transcripts import chat
-from satchel.evals.transcripts.transcript import Billed, Request, Transcript, arguments, count, usage, words
+from satchel.evals.transcripts.transcript import Billed, Request, Transcript, arguments, bill, count, usage, words
 from satchel.runtime.context.message import Message, Role, ToolCall
 
 if TYPE_CHECKING:
@@ -58,10 +58,9 @@ def _message(fields: Mapping[str, Json]) -> Message:
 def _billed(fields: Mapping[str, Json]) -> Billed:
     used, about = fields["usage_metadata"], fields.get("response_metadata") or {}
     into, out = used.get("input_token_details") or {}, used.get("output_token_details") or {}
-    model = about.get("model_name", about.get("model"))
-    return Billed(
-        model=model if isinstance(model, str) else None,
-        usage=usage(
+    return bill(
+        about.get("model_name", about.get("model")),
+        usage(
             total=count(used, "input_tokens"), read=count(into, "cache_read"), write=count(into, "cache_creation"),
             output=count(used, "output_tokens"), reasoning=count(out, "reasoning"),
         ),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from satchel.evals.transcripts import chat
-from satchel.evals.transcripts.transcript import Billed, Request, Transcript, arguments, count, usage, words
+from satchel.evals.transcripts.transcript import Billed, Request, Transcript, arguments, bill, count, usage, words
 from satchel.runtime.context.message import Message, Role, ToolCall
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ ROLES: Mapping[str, Role] = {
     "system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool",
     "function": "tool",
 }  # fmt: skip
+
+READ = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+"""Cached input: OpenAI's in the details, Moonshot's beside them; DeepSeek's; Anthropic's behind LiteLLM."""
+
+WRITTEN = ("cache_write_tokens", "cache_creation_input_tokens")
 
 
 def fits(values: Sequence[Json]) -> bool:
@@ -35,19 +40,24 @@ def read(source: Source) -> Iterator[Transcript]:
 
 
 def _chat(_: chat.Head, messages: list[Json]) -> Request:
-    return Request(messages=tuple(map(_message, messages)))
+    return Request(messages=tuple(map(message, messages)))
 
 
-def _message(raw: Mapping[str, Json]) -> Message:
+def message(raw: Mapping[str, Json]) -> Message:
+    """A message of a chat. A `function_call`, as calls were written before there were several, has its name as id."""
     role = ROLES.get(raw["role"])
     if role is None:
         raise ValueError(f"unknown role {str(raw['role'])[:40]!r}")
+    every = [*(raw.get("tool_calls") or ()), *_before_tools(raw.get("function_call"))]
     calls = tuple(
-        ToolCall(str(c.get("id")), str(c["function"]["name"]), arguments(c["function"].get("arguments")))
-        for c in raw.get("tool_calls") or ()
+        ToolCall(str(c.get("id")), str(c["function"]["name"]), arguments(c["function"].get("arguments"))) for c in every
     )
-    answered = str(raw.get("tool_call_id")) if role == "tool" else None
-    return Message(role, words(raw.get("content")), calls, call_id=answered)
+    answered = str(raw.get("tool_call_id") or raw.get("name")) if role == "tool" else None
+    return Message(role, words(raw.get("content")) or words(raw.get("refusal")), calls, call_id=answered)
+
+
+def _before_tools(call: Json) -> list[Json]:
+    return [{"id": call.get("name"), "function": call}] if isinstance(call, dict) else []
 
 
 def _reply(response: Mapping[str, Json]) -> Request:
@@ -57,10 +67,10 @@ def _reply(response: Mapping[str, Json]) -> Request:
     if isinstance(spent, dict):
         into, out = spent.get("prompt_tokens_details") or {}, spent.get("completion_tokens_details") or {}
         used = usage(
-            total=count(spent, "prompt_tokens"), read=count(into, "cached_tokens"),
-            write=count(into, "cache_write_tokens"), output=count(spent, "completion_tokens"),
+            total=count(spent, "prompt_tokens"), read=count({**spent, **into}, *READ),
+            write=count({**spent, **into}, *WRITTEN), output=count(spent, "completion_tokens"),
             reasoning=count(out, "reasoning_tokens"),
         )  # fmt: skip
-        billed = (Billed(model=response.get("model"), usage=used),)
-    said = tuple(_message({"role": "assistant", **choice["message"]}) for choice in choices[:1])
+        billed = (bill(response.get("model"), used),)
+    said = tuple(message({"role": "assistant", **choice["message"]}) for choice in choices[:1])
     return Request(reply=said, billed=billed, model=response.get("model"))

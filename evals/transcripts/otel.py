@@ -3,7 +3,8 @@
 Messages stand in `gen_ai.input.messages`, `gen_ai.output.messages`, `gen_ai.system_instructions` and
 `gen_ai.tool.definitions`, as attributes of the span or of an event in it, as JSON text or as values; content capture
 has to be on. Spans that only wrap calls (`invoke_agent`, `execute_tool`) are left out. `gen_ai.usage.input_tokens`
-counts the cached ones, `output_tokens` the reasoning (semantic conventions 1.41, docs/gen-ai/gen-ai-spans.md).
+counts the cached ones, `output_tokens` the reasoning (semantic conventions 1.41, docs/gen-ai/gen-ai-spans.md). Other
+conventions have an attribute for each field of a message: `otel_flat.py`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from satchel.evals.transcripts import otel_flat
 from satchel.evals.transcripts.source import Source, shallow
 from satchel.evals.transcripts.transcript import (
     Billed,
     Request,
     Transcript,
     arguments,
+    bill,
     conversations,
     count,
     renamed,
@@ -74,22 +77,28 @@ def _call(span: Mapping[str, Json]) -> tuple[str, str, Request] | None:
     found = dict(_attributes(span.get("attributes")))
     for event in span.get("events") or ():
         found |= _attributes(event.get("attributes"))
-    if found.get("gen_ai.operation.name") in WRAPPERS or not {INPUT, OUTPUT} <= found.keys():
+    if found.get("gen_ai.operation.name") in WRAPPERS:
+        return None
+    request = _request(found) if {INPUT, OUTPUT} <= found.keys() else otel_flat.request(found)
+    if request is None:
         return None
     context = span.get("context") or span
     thread = found.get("gen_ai.conversation.id") or context.get("traceId") or context.get("trace_id")
     when = str(span.get("startTimeUnixNano") or span.get("start_time") or "").rjust(32, "0")
+    return str(thread), when, request
+
+
+def _request(found: Attributes) -> Request:
     model = found.get("gen_ai.response.model") or found.get("gen_ai.request.model")
     told = _parsed(found.get("gen_ai.system_instructions")) or []
     system = (Message("system", _words(told)),) if told else ()
-    request = Request(
+    return Request(
         messages=(*system, *(m for raw in _parsed(found[INPUT]) for m in _messages(raw))),
         reply=tuple(m for raw in _parsed(found[OUTPUT])[:1] for m in _messages(raw)),
         tools=_parsed(found.get("gen_ai.tool.definitions")),
         model=model,
         billed=tuple(_billed(found, model)),
     )
-    return str(thread), when, request
 
 
 def _attributes(raw: Json) -> dict[str, Json]:
@@ -149,9 +158,9 @@ def _words(parts: Sequence[Mapping[str, Json]]) -> str:
 
 def _billed(found: Attributes, model: Json) -> Iterator[Billed]:
     if "gen_ai.usage.input_tokens" in found:
-        yield Billed(
-            model=model if isinstance(model, str) else None,
-            usage=usage(
+        yield bill(
+            model,
+            usage(
                 total=count(found, "gen_ai.usage.input_tokens"),
                 read=count(found, "gen_ai.usage.cache_read.input_tokens"),
                 write=count(found, "gen_ai.usage.cache_creation.input_tokens"),

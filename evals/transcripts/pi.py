@@ -14,6 +14,7 @@ from satchel.evals.transcripts.source import Source, at
 from satchel.evals.transcripts.transcript import (
     Billed,
     Transcript,
+    bill,
     blocks,
     call,
     count,
@@ -95,10 +96,10 @@ def _billed(raw: Mapping[str, Json]) -> Iterator[Billed]:
     if raw["role"] != "assistant" or not isinstance(used, dict):
         return
     read, write = count(used, "cacheRead"), count(used, "cacheWrite")
-    cost, model = used.get("cost"), raw.get("model")
-    yield Billed(
-        model=model if isinstance(model, str) else None,
-        usage=usage(
+    cost = used.get("cost")
+    yield bill(
+        raw.get("model"),
+        usage(
             total=count(used, "input") + read + write, read=read, write=write, output=count(used, "output"),
             usd=cost.get("total") if isinstance(cost, dict) else None,
         ),

@@ -23,6 +23,9 @@ LARGEST = 2**28
 DEEPEST = 64
 """Levels of nesting of a value beyond which it is no transcript."""
 
+MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
+"""What a reader raises that meets other values than its format has."""
+
 T = TypeVar("T")
 
 
@@ -48,14 +51,27 @@ def at(where: str, convert: Callable[[Json], T], value: Json) -> T:
     """A value converted; what is wrong with it as `TraceError` that says where it stands."""
     try:
         return convert(value)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        what = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise TraceError(f"{where}: not what this format has there ({what})") from None
+    except MALFORMED as error:
+        raise malformed(where, error) from None
+
+
+def malformed(where: str, error: Exception) -> TraceError:
+    """What is wrong with a value, and where it stands."""
+    what = f"no {error}" if isinstance(error, KeyError) else str(error)
+    return TraceError(f"{where}: not what this format has there ({what})")
 
 
 def load(path: Path) -> Source:
     """The values of a file. Raises `TraceError` for what cannot be read, is too large, or is no JSON."""
-    text = _text(path)
+    return parse(path, _bytes(path))
+
+
+def parse(path: Path, data: bytes) -> Source:
+    """The values of the bytes of a file, unpacked. Raises `TraceError` as `load` does."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, error) from None
     try:
         values = [(str(path), json.loads(text))]
     except RecursionError:
@@ -71,15 +87,19 @@ def load(path: Path) -> Source:
     return Source(path.name.partition(".")[0], tuple(values))
 
 
-def _text(path: Path) -> str:
+def _bytes(path: Path) -> bytes:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             data = file.read(LARGEST + 1)
-        if len(data) > LARGEST:
-            raise TraceError(f"{path} has more than {LARGEST:,} bytes unpacked; split it")
-        return data.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise TraceError(f"{path} cannot be read: {error}; expected JSON in UTF-8, gzip if it ends in .gz") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(path, error) from None
+    if len(data) > LARGEST:
+        raise TraceError(f"{path} has more than {LARGEST:,} bytes unpacked; split it")
+    return data
+
+
+def _unreadable(path: Path, error: Exception) -> TraceError:
+    return TraceError(f"{path} cannot be read: {error}; expected JSON in UTF-8, gzip if it ends in .gz")
 
 
 def _line(line: str, where: str) -> Json:

@@ -140,17 +140,29 @@ def said(role: Role, content: Json) -> Iterator[Message]:
         yield Message(role, text)
 
 
+MOST_TOKENS = 10**15
+"""A count above this is none."""
+
+
 def count(found: Mapping[str, Json], *names: str) -> int:
-    """The first of these counts of tokens that is there; 0 if none is."""
+    """The first of these counts of tokens that is there; 0 if none is. Raises `ValueError` for one beyond reason."""
     value = next((found[name] for name in names if isinstance(found.get(name), int | float)), 0)
+    if not abs(value) <= MOST_TOKENS:
+        raise ValueError("a count of tokens beyond reason")
     return max(0, int(value))
+
+
+def bill(model: Json, used: Usage) -> Billed:
+    """A bill with the name of the model that answered, if it has one."""
+    return Billed(model=clean(model)[:LONGEST_NAME] if isinstance(model, str) else None, usage=used)
 
 
 def usage(*, total: int, read: int, write: int, output: int, reasoning: int = 0, usd: Json = None) -> Usage:
     """Usage in disjoint buckets, where `total` counts all input and `output` the reasoning, too."""
     return Usage(
         fresh=max(0, total - read - write), cache_read=read, cache_write=write, output=max(0, output - reasoning),
-        reasoning=reasoning, model_calls=1, usd=float(usd) if isinstance(usd, int | float) else None,
+        reasoning=reasoning, model_calls=1,
+        usd=float(usd) if isinstance(usd, int | float) and abs(usd) <= MOST_TOKENS else None,
     )  # fmt: skip
 
 

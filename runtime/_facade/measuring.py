@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,10 +38,7 @@ def suites(as_json: AsJson = False) -> None:
     pairing.suites(as_json=as_json)
 
 
-@app.command()
-def compare(
-    suite: str,
-    modes: Annotated[str, typer.Option(help="Modes to pair with stateless, by task and seed.")] = "stateful,stateless",
+def _shared(
     seeds: Seeds = None,
     prices: Prices = None,
     context_limit: Limit = None,
@@ -56,50 +55,55 @@ def compare(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a suite, or `golden`, in several modes, paired by task and seed, and say what state saves, or costs."""
+    """The options of every command that runs a suite."""
+
+
+def _with_shared(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the shared options behind its own, which it takes as one dictionary."""
+    own = [p for p in signature(command, eval_str=True).parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
+    behind = signature(_shared, eval_str=True).parameters.values()
+    command.__signature__ = Signature([*own, *behind])  # type: ignore[attr-defined]  # typer reads the signature there
+    return command
+
+
+def _measured(suite: str, modes: str, given: dict[str, Any], *, against: bool) -> None:
+    """Run a suite in these modes, `against` the baseline or by themselves; tell, keep and judge the result."""
     from satchel import console, pairing
 
-    gate = pairing.gate(fail_if, baseline)
-    with console.profiled(profile):
+    out, as_json = given["out"], given["as_json"]
+    gate = pairing.gate(given["fail_if"], given["baseline"])
+    workers = pairing.processes(given["workers"], given["profile"])
+    with console.profiled(given["profile"]):
         running = pairing.compare(
-            suite, modes, seeds, prices, context_limit, out, store, workers=workers, quiet=as_json,
-            model=pairing.player(model, record, replayed, usd_cap),
+            suite, modes, given["seeds"], given["prices"], given["context_limit"], out, given["store"],
+            workers=workers, baseline=against, quiet=as_json,
+            model=pairing.player(given["model"], given["record"], given["replayed"], given["usd_cap"]),
         )  # fmt: skip
         data = asyncio.run(running).to_json()
     pairing.tell(data, out, as_json=as_json)
-    raise typer.Exit(pairing.conclude(data, gate, out=out, history=history))
+    raise typer.Exit(pairing.conclude(data, gate, out=out, history=given["history"]))
+
+
+@app.command()
+@_with_shared
+def compare(
+    suite: str,
+    modes: Annotated[str, typer.Option(help="Modes to pair with stateless, by task and seed.")] = "stateful,stateless",
+    **given: Any,
+) -> None:
+    """Run a suite, or `golden`, in several modes, paired by task and seed, and say what state saves, or costs."""
+    _measured(suite, modes, given, against=True)
 
 
 @app.command("eval")
+@_with_shared
 def evaluate(
     suite: str,
     mode: Annotated[str, typer.Option("--mode", help="The one mode to run.")] = "stateful",
-    seeds: Seeds = None,
-    prices: Prices = None,
-    context_limit: Limit = None,
-    out: Out = None,
-    workers: Workers = None,
-    model: Live = None,
-    record: Record = None,
-    replayed: Recorded = None,
-    usd_cap: Cap = None,
-    baseline: Earlier = None,
-    fail_if: FailIf = None,
-    history: History = None,
-    store: StoreAt = None,
-    as_json: AsJson = False,
+    **given: Any,
 ) -> None:
     """Run a suite, or `golden`, in one mode and print its measures."""
-    from satchel import pairing
-
-    gate = pairing.gate(fail_if, baseline)
-    running = pairing.compare(
-        suite, mode, seeds, prices, context_limit, out, store, workers=workers, baseline=False, quiet=as_json,
-        model=pairing.player(model, record, replayed, usd_cap),
-    )  # fmt: skip
-    data = asyncio.run(running).to_json()
-    pairing.tell(data, out, as_json=as_json)
-    raise typer.Exit(pairing.conclude(data, gate, out=out, history=history))
+    _measured(suite, mode, given, against=False)
 
 
 @app.command()

@@ -31,7 +31,7 @@ Recorded = Annotated[
     Path | None, typer.Option("--replay", metavar="DIR", help="Play the cassette there, without a key.")
 ]
 Cap = Annotated[float | None, typer.Option(min=0, help="Dollars that all calls of the live model may cost together.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes: 1, or one a core for the golden set.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes: 1, or for golden one a core; 1 with --model.")]
 FailIf = Annotated[
     str | None,
     typer.Option(
@@ -43,5 +43,6 @@ Earlier = Annotated[
 ]
 History = Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the result here under its commit, too.")]
 Profile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write a flame graph (.html, or .json for speedscope).")
+    Path | None,
+    typer.Option(metavar="FILE", help="Write a flame graph (.html, or .json for speedscope), of one process."),
 ]

@@ -59,6 +59,8 @@ async def compare(
     quiet: bool,
 ) -> Result:
     """Pair the modes over the first `seeds` seeds, telling each trial on stderr; Ctrl-C says how to go on."""
+    if model is not None and (workers or 1) > 1:
+        raise ConfigError("a model plays in this process, trial by trial: leave --workers out")
     names = [name.strip() for name in modes.split(",") if name.strip()]
     recorded = None if suite == GOLDEN else suite_named(suite).recorded
     chosen = seeds or (recorded.size if recorded else FEW if suite == GOLDEN else MANY)
@@ -78,6 +80,15 @@ async def compare(
         kept = f"{out / TRIALS} holds what is done: the same command goes on" if out else "nothing was kept: use --out"
         console.say(f"stopped; {kept}")
         raise
+
+
+def processes(workers: int | None, profile: Path | None) -> int | None:
+    """How many processes were asked for; with a profile one, since that samples this process. Raises `ConfigError`."""
+    if profile is None:
+        return workers
+    if (workers or 1) > 1:
+        raise ConfigError("--profile samples this process, where no trial runs with --workers: leave one of them out")
+    return 1
 
 
 def player(model: str | None, record: Path | None, replay: Path | None, usd_cap: float | None) -> Model | None:

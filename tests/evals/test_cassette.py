@@ -20,7 +20,7 @@ from satchel.evals.report import read_pairs
 from satchel.evals.suite import Suite
 from satchel.evals.tape import NAME
 from satchel.evals.trial import TIMES
-from satchel.memory.errors import BudgetExceeded, CassetteError, ConfigError, ModelBusy
+from satchel.memory.errors import BudgetExceeded, CassetteError, ConfigError, ModelBusy, ModelError
 from satchel.memory.memory_store import MemoryStore
 from satchel.runtime.context.message import Message, ToolCall
 from satchel.runtime.models import Answer, Model, Scripted, echo, resolve
@@ -209,3 +209,28 @@ def test_what_is_no_cassette_is_refused(text: str, why: str, tmp_path: Path) -> 
     (tmp_path / NAME).write_text(text)
     with pytest.raises(CassetteError, match=why):
         Player(tmp_path)
+
+
+class Leaving:
+    """A model that answers some calls and is then out of reach."""
+
+    name, window, exact = "elsewhere:model", 100_000, True
+
+    def __init__(self, answers: int) -> None:
+        self._left, self._inner = answers, Scripted(policy)
+
+    async def call(self, messages: Sequence[Message], tools: Sequence[Any], *, reply_tokens: int) -> Answer:
+        if not self._left:
+            raise ModelBusy("no route to the provider", after=0)
+        self._left -= 1
+        return await self._inner.call(messages, tools, reply_tokens=reply_tokens)
+
+
+@pytest.mark.parametrize("mode", ["stateless", "langchain"])
+@pytest.mark.parametrize("answers", [0, 3])
+async def test_a_provider_out_of_reach_is_no_failure_of_a_mode(answers: int, mode: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no route to the provider"):
+        await compare(
+            WALK, [mode], [0], store=MemoryStore(), prices=PRICES, out=tmp_path, model=Leaving(answers), baseline=False
+        )
+    assert not (tmp_path / TRIALS).exists(), "the same command plays the trial anew"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -70,6 +72,60 @@ def test_a_lost_success_is_never_called_a_saving() -> None:
 def test_a_noisy_bill_around_one_is_no_difference() -> None:
     ours = [trial("ours", s, usd=0.7 if s % 2 else 1.25) for s in range(10)]
     assert compare_pairs(ours, [trial("stateless", s) for s in range(10)]).code == "no_difference"
+
+
+def test_failing_cheaply_where_everyone_fails_saves_nothing() -> None:
+    ours = [replace(trial("ours", s, success=0, tokens=9, usd=0.01), solved=False) for s in range(10)]
+    theirs = [replace(trial("stateless", s, success=0), solved=False) for s in range(10)]
+    found = compare_pairs(ours, theirs)
+    assert (found.code, found.token_ratio.value) == ("no_difference", 1.0)
+    assert "no success of either" in found.text
+
+
+def test_a_mode_that_crashes_in_half_of_its_trials_is_not_cheap() -> None:
+    ours, theirs = pairs(10, tokens=900, usd=0.9)
+    nothing = dict.fromkeys(ours[0].usd, 0.0)
+    dead = [replace(t, success=0.0, solved=False, outcome="failed", input_tokens=0, usd=nothing) for t in ours]
+    crashed = [dead[t.seed] if t.seed % 2 else t for t in ours]
+    found = compare_pairs(crashed, theirs)
+    assert found.code == "loses_success"
+    assert (found.token_ratio.value or 0) > 0.94
+    assert found.p_success == pytest.approx(2 / 32)
+
+
+def test_a_baseline_that_crashed_for_nothing_does_not_make_the_bill_unknown() -> None:
+    ours, theirs = pairs(10)
+    free = replace(theirs[0], usd={**theirs[0].usd, "c=0.1,w=1.25": 0.0}, success=0.0, solved=False)
+    found = compare_pairs(ours, [free, *theirs[1:]])
+    assert found.code == "saves"
+    assert found.usd_ratio["c=0.1,w=1.25"].value == pytest.approx(5.0045 / 9)
+
+
+def test_what_costs_nothing_has_no_verdict_on_dollars() -> None:
+    ours, theirs = ([replace(t, usd=dict.fromkeys(t.usd, 0.0)) for t in side] for side in pairs(10))
+    found = compare_pairs(ours, theirs)
+    assert found.code == "no_difference"
+    assert "unknown or nothing" in found.text
+
+
+def test_a_saving_says_so_when_a_loss_of_success_is_not_ruled_out() -> None:
+    ours = [trial("ours", s, success=0.2 if s % 2 else 1.0, tokens=400, usd=0.5) for s in range(10)]
+    theirs = [trial("stateless", s, success=1.0 if s % 2 else 0.2) for s in range(10)]
+    found = compare_pairs(ours, theirs)
+    assert found.success_diff.value == pytest.approx(0)
+    assert "a loss of up to 0.480 is within the interval" in found.text
+    assert "loss of" not in compare_pairs(*pairs(10)).text
+
+
+@pytest.mark.parametrize("spread", [1.0, 50.0, 1000.0])
+def test_a_bill_of_any_spread_is_called_lower_no_more_often_than_by_chance(spread: float) -> None:
+    rng, called = Random(11), 0
+    for _ in range(60):
+        bills = [(rng.uniform(1, 1 + spread), rng.uniform(1, 1 + spread)) for _ in range(12)]
+        ours = [trial("ours", s, usd=a) for s, (a, _) in enumerate(bills)]
+        theirs = [trial("stateless", s, usd=b) for s, (_, b) in enumerate(bills)]
+        called += compare_pairs(ours, theirs).code != "no_difference"
+    assert called <= 10, "12 pairs: percentile intervals miss a little more often than 5 in 100"
 
 
 def test_only_seeds_that_both_modes_have_are_paired() -> None:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from satchel.evals.report import (
 )  # fmt: skip
 from satchel.evals.sides import rows
 from satchel.evals.suite import suite
+from satchel.evals.trade import trade
 from satchel.memory.errors import ConfigError
 from satchel.memory.memory_store import MemoryStore
 from satchel.runtime.prices import STANDING
@@ -111,7 +112,7 @@ def test_text_from_outside_stays_text(data: Data) -> None:
 def test_every_chart_says_in_words_what_it_shows(data: Data) -> None:
     html = render_html(data)
     every = sum(map(len, all_charts(data).values()))
-    assert every == 1 + 3 + len(data["prices"])
+    assert every == 1 + 1 + 3 + len(data["prices"])
     counts = [html.count(word) for word in ("<svg", "<title id=", "<desc id=", "<summary>The figures</summary>")]
     assert counts == [every] * 4
     charts = panels(data["trials"], list(data["modes"]))
@@ -119,6 +120,29 @@ def test_every_chart_says_in_words_what_it_shows(data: Data) -> None:
     assert "folds (turns" in charts[1].text
     assert charts[1].ceiling is not None
     assert charts[0].ceiling is None
+
+
+def test_success_stands_against_dollars_with_the_front_of_what_nothing_beats(data: Data) -> None:
+    chart = trade(data)
+    assert chart
+    price = data["prices"][0]
+    assert [row[1] for row in chart.rows] == ["stateless", "stateful", "window"]
+    assert [row[4] == "yes" for row in chart.rows] == [mode in data["pareto"]["usd"] for mode in data["modes"]]
+    ratio = data["modes"]["stateful"]["usd"][price] / data["modes"]["stateless"]["usd"][price]
+    assert chart.rows[1][3] == f"{ratio:.3f}"
+    assert all(abs(a[0] - b[0]) >= 22 or abs(a[2] - b[2]) >= 22 for a, b in combinations(chart.points, 2))
+    unknown = {m: v | {"usd": dict.fromkeys(v["usd"])} for m, v in data["modes"].items()}
+    assert trade(data | {"modes": unknown}) is None
+
+
+def test_what_the_charts_say_stands_in_the_result_too(data: Data) -> None:
+    price = data["prices"][0]
+    found = data["crossover"]["stateful"][price]
+    assert found["pairs"] == 5
+    assert any(f"in {found['ahead']} of 5 pairs" in c.text or "in none" in c.text for c in all_charts(data)["dollars"])
+    parts = data["waterfall"]
+    assert parts["start"] - sum(p["saved"] for p in parts["parts"]) == pytest.approx(parts["end"])
+    assert parts["end"] == pytest.approx(sum(t["usd"][price] for t in data["trials"] if t["mode"] == "stateful"))
 
 
 def test_charts_show_the_median_case(data: Data) -> None:

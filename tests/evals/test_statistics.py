@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import product
 from random import Random
 
 import pytest
 
-from satchel.evals.statistics import difference, mcnemar, mean, ratio, wilcoxon
+from satchel.evals.statistics import Estimate, difference, mcnemar, mean, ratio, wilcoxon
 
 
 def test_the_interval_holds_the_value_and_shrinks_with_more_seeds() -> None:
@@ -47,6 +48,8 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 def test_what_is_unknown_or_nothing_stays_unknown() -> None:
     assert ratio([1, None], [1, 2]).value is None
     assert ratio([1, 2], [0, 0]).value is None
+    assert ratio([1] * 6, [0, 0, 0, 0, 0, 6]) == Estimate(1.0), "most draws hold nothing of theirs: no interval"
+    assert (ratio([1] * 40, [0, *[2] * 39]).high or 9) < 0.6
     assert mean([]).value is None
     assert (mean([3]).value, mean([3]).low) == (3, None)
 
@@ -66,6 +69,17 @@ def test_signed_ranks_are_counted_out_for_few_pairs() -> None:
     gaps = [-1, 2, 3, 4, 5, 6, -7, 8, 9, 10]
     assert wilcoxon(gaps, [0] * 10) == pytest.approx(0.0488, abs=1e-4)
     assert wilcoxon([4, 4], [4, 4]) == 1.0
+
+
+def test_signed_ranks_with_ties_are_never_surer_than_the_signs_allow() -> None:
+    assert wilcoxon([1, 1, 1, 1, 1], [0, 0, 0, 0, 0]) == pytest.approx(2 / 32)
+    assert wilcoxon([1, 1, 2, -1], [0, 0, 0, 0]) == pytest.approx(2 * 4 / 16), "signs with a sum of 2 or less: 4 of 16"
+    rng = Random(3)
+    gaps = [rng.choice([-2.0, -1.0, 1.0, 2.0, 3.0]) for _ in range(8)]
+    sums = [wilcoxon([g if up else -g for g, up in zip(map(abs, gaps), signs, strict=True)], [0.0] * 8)
+            for signs in product([True, False], repeat=8)]  # fmt: skip
+    for level in (0.01, 0.05, 0.2):
+        assert sum(p <= level for p in sums) <= level * len(sums), "it rejects no more often than it says"
 
 
 def test_signed_ranks_with_ties_and_many_pairs_are_approximated() -> None:

@@ -29,6 +29,7 @@ from satchel.memory.memory_store import MemoryStore
 from satchel.memory.portable import FORMAT, import_thread
 from satchel.memory.store import ThreadId
 from satchel.memory.thread_file import Writer, named
+from tests.fuzz import transcripts
 from tests.fuzz.mutate import BOMB, mutated
 from tests.memory.fixtures.write import RECORDS
 
@@ -51,6 +52,7 @@ class Target:
     make: Callable[[random.Random], Any]
     read: Callable[[Any], object]
     error: type[SatchelError] | tuple[type[SatchelError], ...] = (DamagedEntry, WrongKey)  # it may say it is sealed
+    cases: int = 1_500  # those of the default suite
 
 
 def enveloped(dice: random.Random, body: bytes) -> bytes:
@@ -222,5 +224,6 @@ TARGETS = [
     Target("file", thread_file, imported),
     Target("sealed", _either(ENTRIES, keyed, SEALED), opened),
     Target("trace", lambda dice: mutated(dice, [text.encode() for text in LINES]), line, TraceError),
+    Target("transcript", transcripts.make, transcripts.read, SatchelError, cases=300),
 ]
 """Every reader of bytes that others may have written; a new one is one row."""

@@ -25,8 +25,6 @@ from tests.fuzz import targets
 from tests.fuzz.targets import KEPT, TARGETS, Target
 from tests.fuzz.watch import judge, watching
 
-CASES = 1_500
-
 
 @pytest.fixture
 def watched() -> Iterator[None]:
@@ -40,7 +38,7 @@ def watched() -> Iterator[None]:
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_strange_bytes_are_read_or_refused_in_time_and_nothing_runs(target: Target) -> None:
     dice = random.Random(target.name)
-    for _ in range(CASES):
+    for _ in range(target.cases):
         case = target.make(dice)
         assert judge(target, case) is None, repr(case)
 

@@ -51,7 +51,8 @@ ROOMS = {
     "langgraph": {
         *SAVER,
         "satchel.evals.load",
-        "satchel.evals.middleware",
+        "satchel.evals.frameworks",
+        "satchel.evals.graph_run",
         "satchel.evals.saver_growth",
         "satchel.evals.saver_pace",
         "satchel.memory.cursor",
@@ -69,10 +70,12 @@ ROOMS = {
         "satchel.runtime.service.worker",
         "satchel.runtime.middleware",
     },
-    "langchain": {"satchel.evals.middleware", "satchel.runtime.middleware"},
+    "deepagents": {"satchel.evals.frameworks", "satchel.evals.sessions"},
+    "langchain": {"satchel.evals.frameworks", "satchel.evals.sessions", "satchel.runtime.middleware"},
     "langchain_core": {
         *SAVER,
         "satchel.evals.chat",
+        "satchel.evals.graph_run",
         "satchel.evals.saver_growth",
         "satchel.evals.saver_pace",
         "satchel.memory.cursor",
@@ -109,7 +112,7 @@ ROOMS = {
 """The modules that may import a library; one that is not listed may be imported by the facade alone."""
 
 OPTIONAL = {
-    "cryptography", "fastapi", "httpx", "langchain", "langgraph_sdk", "prometheus_client",
+    "cryptography", "deepagents", "fastapi", "httpx", "langchain", "langgraph_sdk", "prometheus_client",
     "pyinstrument", "resvg_py", "starlette", "uvicorn",
 }  # fmt: skip
 """Libraries of the extras: imported where they are used, and there alone."""

@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, Syst
 from langgraph.types import Command
 from pydantic import BaseModel
 
-from satchel.evals.chat import PolicyChat
+from satchel.evals.chat import ModelChat
 from satchel.memory.errors import BudgetExceeded, ConfigError, PromptTooLarge
 from satchel.memory.handles import HANDLE
 from satchel.memory.records import Json
@@ -31,8 +31,8 @@ def call(name: str, **args: Any) -> Answer:
     return Answer(calls=(ToolCall("", name, args),))
 
 
-def played(*answers: Answer | str) -> PolicyChat:
-    return PolicyChat.of(script(*answers))
+def played(*answers: Answer | str) -> ModelChat:
+    return ModelChat.of(script(*answers))
 
 
 # ---------------------------------------------------------------------- budgets
@@ -136,17 +136,17 @@ def seeker(messages: Sequence[Message], tools: Sequence[Json]) -> Answer:
 
 
 def test_recall_reads_a_previewed_result_in_the_graphs_own_state() -> None:
-    result = agent(PolicyChat.of(seeker)).invoke(task(), thread())
+    result = agent(ModelChat.of(seeker)).invoke(task(), thread())
     whole = next(m.content for m in result["messages"] if m.type == "tool" and m.name == "walk")
     assert result["messages"][-1].content == "found: " + "\n".join(whole.splitlines()[199:201])
 
 
 def test_another_process_resolves_the_handle_that_a_prompt_showed() -> None:
-    first = agent(PolicyChat.of(seeker))
+    first = agent(ModelChat.of(seeker))
     saver = first.checkpointer
     config = thread()
     graph = create_agent(
-        PolicyChat.of(seeker), HOUSE, system_prompt=errand.INSTRUCTIONS, checkpointer=saver,
+        ModelChat.of(seeker), HOUSE, system_prompt=errand.INSTRUCTIONS, checkpointer=saver,
         middleware=[SatchelMiddleware(context_limit=LIMIT)], interrupt_before=["tools"],
     )  # fmt: skip
     graph.invoke(task(), config)
@@ -271,7 +271,7 @@ def test_a_subagent_has_a_conversation_and_a_budget_of_its_own() -> None:
         return Answer("; ".join(answered)) if answered else Answer(calls=calls)
 
     own = SatchelMiddleware(context_limit="+5000", name="SummarizationMiddleware", budget=Budget(steps=3))
-    result = create_deep_agent(PolicyChat.of(policy), HOUSE, middleware=[own]).invoke(task("ask around"))
+    result = create_deep_agent(ModelChat.of(policy), HOUSE, middleware=[own]).invoke(task("ask around"))
     assert len(re.findall(r"it says .*seal-\d{6}", result["messages"][-1].content.replace("; ", "\n"))) == 2
     assert ended(result)["outcome"] == "done"
 

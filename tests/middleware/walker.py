@@ -9,7 +9,7 @@ from typing import Any
 from langchain.agents import create_agent
 from langgraph.checkpoint.memory import InMemorySaver
 
-from satchel.evals.chat import PolicyChat, Sent, as_langchain
+from satchel.evals.chat import ModelChat, Sent, as_langchain
 from satchel.memory.records import Json
 from satchel.runtime.context import tokens
 from satchel.runtime.context.message import Message, ToolCall
@@ -29,8 +29,8 @@ def walk(messages: Sequence[Message], tools: Sequence[Json], *, rooms: int = err
     return Answer(wish.words, tuple(ToolCall("", name, args) for name, args in wish.calls))
 
 
-def walker(rooms: int = errand.ROOMS) -> PolicyChat:
-    return PolicyChat.of(partial(walk, rooms=rooms))
+def walker(rooms: int = errand.ROOMS) -> ModelChat:
+    return ModelChat.of(partial(walk, rooms=rooms))
 
 
 def agent(chat: Any, *others: Any, saver: Any = None, tools: Any = HOUSE, **options: Any) -> Any:
