@@ -33,6 +33,9 @@ STATUS: list[tuple[type[Exception], int]] = [
 """The status of an error of ours: the first row whose kind it is."""
 
 
+BOTH = "context and config.configurable are both given; give one, best the context"
+
+
 def missing(what: str) -> Refused:
     """What was asked for is not there."""
     return Refused(404, what)

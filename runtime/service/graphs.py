@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, is_typeddict
 
 from langgraph.types import Command, Send, StateUpdate
 
 from satchel.memory.errors import ConfigError, UnknownHandle
 from satchel.runtime.service import snapshots
 from satchel.runtime.service.modes import Modes
-from satchel.runtime.service.served import Job, Part, Place, Rest
+from satchel.runtime.service.served import PLACE, Job, Part, Place, Rest
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     Graph = Pregel[Any, Any, Any, Any]
 
 TOKEN = "__satchel_token"  # noqa: S105 - the name under which a config carries the turn's token to the saver
-
-OURS = {"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"}
-"""Keys of a config that the service sets; a client cannot."""
 
 
 class ServedGraph:
@@ -46,10 +43,10 @@ class ServedGraph:
         modes = Modes(job.modes)
         config = self._config(job, place)
         options: dict[str, Any] = {
-            "context": job.asked.get("context") or None,
+            "context": _context(self.graph, job.asked.get("context") or {}),
             "interrupt_before": job.asked.get("interrupt_before") or None,
             "interrupt_after": job.asked.get("interrupt_after") or None,
-            "durability": job.asked.get("durability") or "async",
+            "durability": job.asked["durability"],
             "subgraphs": bool(job.asked.get("stream_subgraphs")),
         }
         source = modes.source(self.graph, given, config, options, job.control)
@@ -140,7 +137,7 @@ class ServedGraph:
 
     def _config(self, job: Job, place: Place) -> RunnableConfig:
         asked = dict(job.asked.get("config") or {})
-        given = {k: v for k, v in (asked.pop("configurable", None) or {}).items() if k not in OURS and k[:2] != "__"}
+        given = {k: v for k, v in (asked.pop("configurable", None) or {}).items() if k not in PLACE and k[:2] != "__"}
         ours = _at(job.thread, place)["configurable"]
         marks = {"run_id": job.run, "graph_id": self.name, "assistant_id": job.asked["assistant_id"]}
         metadata = {**(asked.pop("metadata", None) or {}), **(job.asked.get("metadata") or {}), **marks}
@@ -148,6 +145,16 @@ class ServedGraph:
         kept = {key: asked[key] for key in ("tags", "recursion_limit") if asked.get(key) is not None}
         configurable = {**given, **ours, **marks, TOKEN: job.token}
         return cast("RunnableConfig", {**kept, "metadata": metadata, "configurable": configurable})
+
+
+def _context(graph: Graph, given: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The context of a run: what the graph's schema names, with the schema's own defaults for the rest."""
+    schema = graph.context_schema
+    if schema is None:
+        return given or None
+    named = {name for kind in schema.__mro__ for name in getattr(kind, "__annotations__", ())}
+    known = {key: value for key, value in given.items() if key in named}
+    return None if is_typeddict(schema) and not known else known
 
 
 def _at(thread: ThreadId, place: Place) -> RunnableConfig:

@@ -60,17 +60,17 @@ class Modes:
     def parts(self, ns: Sequence[str], mode: str, data: Any) -> list[Part]:
         """The events of one part of the graph's stream."""
         if mode == "messages":
-            return self._messages(*data)
+            return self._messages("|".join(["messages", *ns]), *data)
         if mode not in self._modes:
             return []
         where = "|".join([mode, *ns])
         return [Part(where, _CHANGED.get(mode, _same)(data))]
 
-    def _messages(self, message: BaseMessage, metadata: Mapping[str, Any]) -> list[Part]:
+    def _messages(self, where: str, message: BaseMessage, metadata: Mapping[str, Any]) -> list[Part]:
         kept = {key: value for key, value in metadata.items() if key[:2] != "__"}
         found: list[Part] = []
         if "messages-tuple" in self._modes:
-            found.append(Part("messages", [message, kept]))
+            found.append(Part(where, [message, kept]))
         if "messages" not in self._modes:
             return found
         name = str(message.id)

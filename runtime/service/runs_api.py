@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from satchel.runtime.service import answers, faults, runs, streaming, threads
 from satchel.runtime.service.caller import Called
-from satchel.runtime.service.models import RunCreate, RunsCancel
+from satchel.runtime.service.models import RunCreate, RunField, RunsCancel
 
 if TYPE_CHECKING:
     from satchel.memory.store import ThreadId
@@ -112,11 +112,14 @@ async def listed(
     limit: Annotated[int, Query(ge=1, le=1_000)] = 10,
     offset: Annotated[int, Query(ge=0)] = 0,
     status: str | None = None,
+    *,
+    select: Annotated[list[RunField] | None, Query()] = None,
 ) -> Response:
     """The runs of a thread, newest first."""
     row = await threads.found(call, thread)
     rows = [one for one in reversed(await call.service.runs.runs(row.thread)) if status in {None, one.status}]
-    return answers.json([runs.of_row(row.thread, one) for one in rows[offset : offset + limit]])
+    found = [runs.of_row(row.thread, one) for one in rows[offset : offset + limit]]
+    return answers.json([{k: v for k, v in one.items() if not select or k in select} for one in found])
 
 
 @router.get("/threads/{thread}/runs/{run}")

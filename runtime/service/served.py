@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+PLACE = {"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"}
+"""Keys of a config that say where a run is, not what it is told: the service sets them, a client cannot."""
+
 if TYPE_CHECKING:
     from langgraph.runtime import RunControl
 

@@ -19,6 +19,8 @@ def wire(state: StateSnapshot) -> dict[str, Any]:
     here, before = checkpoint(state.config), checkpoint(state.parent_config)
     found = state.created_at is not None
     metadata = {k: v for k, v in (state.metadata or {}).items() if k[:2] != "__"} if found else None
+    if metadata is not None and here is not None:
+        metadata["thread_id"] = here["thread_id"]
     return {
         "values": state.values,
         "next": list(state.next),
@@ -39,7 +41,8 @@ def checkpoint(config: RunnableConfig | None) -> dict[str, Any] | None:
     if not where.get("checkpoint_id"):
         return None
     found = {"checkpoint_id": where["checkpoint_id"], "thread_id": where.get("thread_id")}
-    return {**found, "checkpoint_ns": where.get("checkpoint_ns", "")}
+    inner = {"checkpoint_map": where["checkpoint_map"]} if where.get("checkpoint_map") else {}
+    return {**found, "checkpoint_ns": where.get("checkpoint_ns", ""), **inner}
 
 
 def interrupt(found: Interrupt) -> dict[str, Any]:
@@ -74,7 +77,7 @@ def schemas(graph: Pregel[Any, Any, Any, Any]) -> dict[str, Any]:
         "input_schema": _described(graph.get_input_jsonschema),
         "output_schema": _described(graph.get_output_jsonschema),
         "state_schema": _described(lambda: _state_schema(graph)),
-        "config_schema": _described(lambda: graph.get_config_jsonschema()["$defs"]["Configurable"]),
+        "config_schema": _described(lambda: graph.get_config_jsonschema().get("$defs", {}).get("Configurable", {})),
         "context_schema": _described(graph.get_context_jsonschema),
     }
 

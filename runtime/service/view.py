@@ -229,6 +229,6 @@ def schemas(name: str) -> dict[str, Any]:
         "input_schema": given,
         "output_schema": made,
         "state_schema": made,
-        "config_schema": None,
+        "config_schema": {},
         "context_schema": None,
     }

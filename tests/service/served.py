@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import operator
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.runtime import Runtime  # noqa: TC002 - LangGraph reads the annotations of nodes
 from langgraph.types import interrupt
 from typing_extensions import TypedDict  # pydantic describes no other before Python 3.12
 
@@ -77,6 +79,18 @@ async def talk(state: MessagesState) -> MessagesState:
 chat = StateGraph(MessagesState).add_node(talk).add_edge(START, "talk").compile()
 outer = StateGraph(MessagesState).add_node("inner", chat).add_edge(START, "inner").compile()
 
+
+@dataclass
+class Told:
+    who: str = "nobody"
+
+
+async def tell(state: State, runtime: Runtime[Told]) -> State:  # noqa: ARG001 - the shape of a node
+    return {"answer": runtime.context.who}
+
+
+told = StateGraph(State, context_schema=Told).add_node(tell).add_edge(START, "tell").compile()
+
 TURNS = 30
 
 
@@ -105,4 +119,4 @@ book = Agent(Scripted(reader), [look], context_limit=60_000, budget=Budget(steps
 thrifty = Agent(Scripted(reader), [look], context_limit=60_000, budget=Budget(steps=3), on_budget="pause")
 echo = Agent("sim:echo")
 
-served = {"steps": steps, "chat": chat, "outer": outer, "book": book, "thrifty": thrifty, "echo": echo}
+served = {"steps": steps, "chat": chat, "outer": outer, "told": told, "book": book, "thrifty": thrifty, "echo": echo}
