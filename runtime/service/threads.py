@@ -56,18 +56,17 @@ async def found(call: Caller, name: str) -> ThreadRow:
 
 async def changed(call: Caller, thread: ThreadId, change: Mapping[str, Any]) -> ThreadRow:
     """Merge metadata and config into a thread's document. Raises 404."""
-    for _ in range(100):
+    while True:
         row = await call.service.runs.row(thread)
         if row is None:
             raise faults.missing(f"Thread with ID {thread.name} not found")
         old = wire.loads(row.doc)
         new = {**old, **{key: {**(old.get(key) or {}), **value} for key, value in change.items()}}
         if new == old:
-            break
+            return row
         doc = wire.dumps({**new, "updated_at": wire.now()})
         if await call.service.runs.replace(thread, row.doc, doc):
             return replace(row, doc=doc)
-    return row
 
 
 async def over(call: Caller, row: ThreadRow) -> bool:
