@@ -36,6 +36,11 @@ STATUS: list[tuple[type[Exception], int]] = [
 BOTH = "context and config.configurable are both given; give one, best the context"
 
 
+def status(problem: Exception) -> int:
+    """The status of an error of ours."""
+    return next(code for kind, code in STATUS if isinstance(problem, kind))
+
+
 def missing(what: str) -> Refused:
     """What was asked for is not there."""
     return Refused(404, what)
@@ -53,5 +58,4 @@ def wrong(why: str) -> Refused:
 
 async def told(_: Request, problem: Exception) -> Response:
     """The answer for an error of ours."""
-    status = next(code for kind, code in STATUS if isinstance(problem, kind))
-    return Response(dumps({"detail": str(problem)}), status, media_type="application/json")
+    return Response(dumps({"detail": str(problem)}), status(problem), media_type="application/json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Mapping
@@ -178,6 +179,16 @@ def checked(run: str) -> str:
         return str(uuid.UUID(run))
     except ValueError:
         raise faults.wrong("Invalid run ID: must be a UUID") from None
+
+
+_leaving: set[asyncio.Task[bool]] = set()
+
+
+def leave(call: Caller, thread: ThreadId, run: str) -> None:
+    """Stop a run whose reader went away: in a task of its own, since the reader's can wait for nothing any more."""
+    task = asyncio.create_task(stop(call, thread, run, "interrupt"))
+    _leaving.add(task)
+    task.add_done_callback(_leaving.discard)
 
 
 async def stop(call: Caller, thread: ThreadId, run: str, action: Action) -> bool:

@@ -73,7 +73,7 @@ async def _sse(
         ended = True
     finally:
         if cancel and not ended:
-            await runs.stop(call, thread, run, "interrupt")
+            runs.leave(call, thread, run)
 
 
 async def events(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncIterator[Event | None]:
@@ -137,7 +137,7 @@ async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool) -> 
             raise ConnectionAbortedError("the server is ending")  # a broken answer is asked for again, an empty one not
     finally:
         if cancel and not ended and not call.service.draining:
-            await runs.stop(call, thread, run, "interrupt")
+            runs.leave(call, thread, run)
     if ended:
         await call.service.runs.taken(thread, run)
         yield failed or found or wire.dumps(await final(call, thread, run))

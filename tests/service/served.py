@@ -66,6 +66,13 @@ async def second(state: State) -> State:
     return {"done": [f"second {state.get('name')}"], "gate": ""}
 
 
+async def fails(state: MessagesState) -> MessagesState:  # noqa: ARG001 - the shape of a node
+    effect("failed")
+    raise ValueError("wrong on purpose")
+
+
+failing = StateGraph(MessagesState).add_node(fails).add_edge(START, "fails").compile()
+
 steps = (
     StateGraph(State).add_node(first).add_node(second).add_edge(START, "first").add_edge("first", "second").compile()
 )
@@ -78,6 +85,17 @@ async def talk(state: MessagesState) -> MessagesState:
 
 chat = StateGraph(MessagesState).add_node(talk).add_edge(START, "talk").compile()
 outer = StateGraph(MessagesState).add_node("inner", chat).add_edge(START, "inner").compile()
+
+
+async def ask(state: MessagesState) -> MessagesState:
+    """Asks the caller for a tool, and says what it gave."""
+    last = state["messages"][-1]
+    if last.type == "tool":
+        return {"messages": [AIMessage(f"it is {last.content}")]}
+    return {"messages": [AIMessage("", tool_calls=[{"name": "weather", "args": {"city": "Ulm"}, "id": "w1"}])]}
+
+
+asker = StateGraph(MessagesState).add_node(ask).add_edge(START, "ask").compile()
 
 
 @dataclass
@@ -119,4 +137,7 @@ book = Agent(Scripted(reader), [look], context_limit=60_000, budget=Budget(steps
 thrifty = Agent(Scripted(reader), [look], context_limit=60_000, budget=Budget(steps=3), on_budget="pause")
 echo = Agent("sim:echo")
 
-served = {"steps": steps, "chat": chat, "outer": outer, "told": told, "book": book, "thrifty": thrifty, "echo": echo}
+served = {
+    "steps": steps, "chat": chat, "outer": outer, "told": told, "asker": asker, "failing": failing,
+    "book": book, "thrifty": thrifty, "echo": echo,
+}  # fmt: skip

@@ -1,5 +1,6 @@
 // LangGraph's client for JavaScript drives an agent of thirty turns.
 import assert from "node:assert/strict";
+import crypto from "node:crypto";
 import { test } from "node:test";
 import { TURNS, client, gate, said, thread } from "./server.mjs";
 
@@ -68,8 +69,9 @@ test("assistants, threads and items are found", async () => {
   assert.equal(assistant.name, "book");
   assert.ok((await client.assistants.getGraph(assistant.assistant_id)).nodes.length > 1);
   assert.ok((await client.assistants.getSchemas(assistant.assistant_id)).input_schema.properties.messages);
-  const made = await client.threads.create({ metadata: { mark: "js" }, ttl: 60 });
-  const found = await client.threads.search({ metadata: { mark: "js" }, select: ["thread_id"] });
+  const mark = crypto.randomUUID();
+  const made = await client.threads.create({ metadata: { mark }, ttl: 60 });
+  const found = await client.threads.search({ metadata: { mark }, select: ["thread_id"] });
   assert.deepEqual(found, [{ thread_id: made.thread_id }]);
   await client.store.putItem(["js"], "tea", { likes: "green" });
   assert.deepEqual((await client.store.getItem(["js"], "tea")).value, { likes: "green" });
