@@ -65,7 +65,7 @@ async def test_a_remote_graph_is_left_in_the_middle_and_its_run_is_stopped_or_go
     for page, leaving, ends in ((17, "cancel", "interrupted"), (18, "continue", "success")):
         gate = server.gate(f"page{page}")
         name, config = await placed(client)
-        stream = graph.astream(SAID, config, stream_mode="custom", on_disconnect=leaving)
+        stream: Any = graph.astream(SAID, config, stream_mode="custom", on_disconnect=leaving)
         async for part in stream:
             if part["type"] == "tool_started" and part["args"] == {"page": page}:
                 break
