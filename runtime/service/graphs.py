@@ -117,6 +117,10 @@ class ServedGraph:
         """What a graph that is not an agent of ours sends is its own affair."""
         return []
 
+    def resume(self, interrupt: str, response: Any) -> Any:
+        """LangGraph maps interrupts to their answers."""
+        return {interrupt: response}
+
     def schemas(self) -> dict[str, Any]:
         """JSON schemas of the graph."""
         return snapshots.schemas(self.graph)

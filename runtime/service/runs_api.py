@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
+from satchel.memory.runs import START
 from satchel.runtime.service import answers, faults, runs, streaming, threads
 from satchel.runtime.service.caller import Called
 from satchel.runtime.service.models import RunCreate, RunField, RunsCancel
@@ -166,21 +167,14 @@ async def join_stream(
     """The events of a run: from `Last-Event-ID` on, all for who comes first, else those to come."""
     at, name = threads.of(call, thread), runs.checked(run)
     row = await call.service.runs.run(at, name)
+    if row is None and await call.service.runs.last(at, name) == START:
+        return streaming.gone()
     resumable = row is not None and b'"stream_resumable":true' in row.doc
     modes = [mode for given in stream_mode or () for mode in given.split(",") if mode]
     return await streaming.stream(
-        call, at, name, after=_position(last_event_id), modes=modes, ids=resumable or bool(last_event_id),
+        call, at, name, after=streaming.position(last_event_id), modes=modes, ids=resumable or bool(last_event_id),
         cancel=cancel_on_disconnect,
     )  # fmt: skip
-
-
-def _position(given: str | None) -> str | None:
-    if not given:
-        return None
-    first, _, second = given.partition("-")
-    if given in streaming.FROM_THE_START or (first.isdigit() and (not second or second.isdigit())):
-        return given
-    raise faults.wrong(f"Last-Event-ID {given[:40]!r} is not the id of an event")
 
 
 @router.post("/threads/{thread}/runs/{run}/cancel")

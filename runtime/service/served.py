@@ -104,6 +104,9 @@ class Served(Protocol):
     async def prompts(self, thread: ThreadId, run: str) -> list[dict[str, Any]]:
         """What was sent to the model in a run, and what was left out and why."""
 
+    def resume(self, interrupt: str, response: Any) -> Any:
+        """The value with which a run goes on that answers one interrupt."""
+
     def schemas(self) -> dict[str, Any]:
         """JSON schemas of input, output, state, config and context; null for what cannot be described."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import StreamingResponse
 
 from satchel.memory.runs import END, START
-from satchel.runtime.service import runs, threads, wire
+from satchel.runtime.service import faults, runs, threads, wire
 
 if TYPE_CHECKING:
     from satchel.memory.runs import Event
@@ -35,6 +35,16 @@ def place(path: str, below: str) -> dict[str, str]:
     return {"Location": f"{path}/{below}", "Content-Location": path}
 
 
+def position(given: str | None) -> str | None:
+    """A `Last-Event-ID`. Raises 422 for what cannot be one."""
+    if not given:
+        return None
+    first, _, second = given.partition("-")
+    if given in FROM_THE_START or (first.isdigit() and (not second or second.isdigit())):
+        return given
+    raise faults.wrong(f"Last-Event-ID {given[:40]!r} is not the id of an event")
+
+
 async def stream(
     call: Caller,
     thread: ThreadId,
@@ -55,6 +65,13 @@ async def stream(
     body = _sse(call, thread, run, start, frozenset(NAMES.get(mode, mode) for mode in modes), ids=ids, cancel=cancel)
     headers = {**HEADERS, **place(f"/threads/{thread.name}/runs/{run}", "stream")}
     return StreamingResponse(body, media_type=SSE, headers=headers)
+
+
+def gone() -> StreamingResponse:
+    """The events of a run that was removed, or never was: one error."""
+    return StreamingResponse(
+        iter([b"event: error\ndata: %b\n\n" % wire.dumps(GONE["__error__"])]), media_type=SSE, headers=HEADERS
+    )
 
 
 async def _sse(

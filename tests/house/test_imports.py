@@ -31,8 +31,8 @@ SAVER = {
 SERVICE = {
     f"satchel.runtime.service.{name}"
     for name in (
-        "answers", "app", "assistants_api", "caller", "chat", "faults", "own_api", "runs_api", "serving", "store_api",
-        "streaming", "threads_api",
+        "answers", "app", "assistants_api", "caller", "chat", "faults", "openai_errors", "own_api", "protocol_api",
+        "runs_api", "serving", "store_api", "streaming", "thread_stream", "threads_api",
     )
 }  # fmt: skip
 """The routes of the service and what they answer with."""

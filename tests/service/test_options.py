@@ -50,7 +50,7 @@ async def test_a_thread_goes_when_its_time_is_over(server: Server, client: LangG
     assert (kept["ttl"]["strategy"], kept["ttl"]["ttl_minutes"]) == ("delete", 60)
     assert kept["ttl"]["expires_at"] > kept["updated_at"]
     assert "ttl" not in await client.threads.get(name)
-    assert await client.threads.update(name, metadata={}, ttl={"ttl": 1e-7}, return_minimal=True) is None
+    await client.threads.update(name, metadata={}, ttl={"ttl": 1e-7}, return_minimal=True)
     assert await client.threads.search(metadata=mark) == []
     with pytest.raises(NotFoundError):
         await client.threads.get(name)
@@ -66,7 +66,8 @@ async def test_a_thread_goes_when_its_time_is_over(server: Server, client: LangG
 
 async def test_a_graph_is_told_its_context_by_either_name(client: LangGraphClient) -> None:
     async def told(assistant: str, **more: Any) -> Any:
-        return (await client.runs.wait(None, assistant, input={}, **more))["answer"]
+        values: Any = await client.runs.wait(None, assistant, input={}, **more)
+        return values["answer"]
 
     assert await told("told") == "nobody"
     assert await told("told", context={"who": "ann", "unknown": 1}) == "ann"
@@ -114,3 +115,9 @@ async def test_messages_of_a_subgraph_name_their_place(client: LangGraphClient) 
         names = {part.event async for part in stream} - {"metadata"}
         assert names
         assert all(name.startswith(begins) and ("|" in name) == inside for name in names)
+
+
+async def test_the_events_of_a_run_that_never_was_are_one_error(client: LangGraphClient) -> None:
+    name = await thread(client)
+    found = [part async for part in client.runs.join_stream(name, str(uuid.uuid4()))]
+    assert [(part.event, part.data["message"]) for part in found] == [("error", "404: Run not found")]
