@@ -53,7 +53,7 @@ class Teller:
 
     def _all(self, row: RunRow, event: Event) -> Iterator[tuple[str, Sequence[str], Any]]:
         mode, *ns = event.name.split("|")
-        data = event.data.decode() if mode == END else wire.loads(event.data)
+        data: Any = event.data.decode() if mode == END else wire.loads(event.data)
         if ns and ns not in [*self._inner, *self._done]:
             self._inner.append(ns)
             name, _, task = ns[-1].partition(":")

@@ -86,7 +86,8 @@ def _unable(body: Command, code: str, message: str, status: int = 200) -> Respon
 async def _start(call: Caller, at: ThreadId, params: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(params.get("assistant_id"), str):
         raise Unable("invalid_argument", "run.start requires an assistant_id.")
-    kept = {key: params[key] for key in ("assistant_id", "input", "config", "context", "metadata") if key in params}
+    names = ("assistant_id", "input", "config", "context", "metadata")
+    kept: dict[str, Any] = {name: params[name] for name in names if name in params}
     return {"run_id": await _run(call, at, kept)}
 
 

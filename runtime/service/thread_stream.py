@@ -39,7 +39,7 @@ async def told(call: Caller, at: ThreadId, after: str | None) -> AsyncIterator[t
         if rows:
             seen.add(rows[0].id)
             async for event in _events(call, at, rows[0], start):
-                yield event and (rows[0], event)
+                yield None if event is None else (rows[0], event)
             continue
         await asyncio.sleep(POLL)
         if time.monotonic() - beat >= streaming.BEAT:

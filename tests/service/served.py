@@ -20,6 +20,7 @@ from typing_extensions import TypedDict  # pydantic describes no other before Py
 from satchel import Agent, Budget, tool
 from satchel.runtime.context.message import Message, ToolCall
 from satchel.runtime.models import Answer, Scripted
+from satchel.runtime.service.example import desk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,5 +140,5 @@ echo = Agent("sim:echo")
 
 served = {
     "steps": steps, "chat": chat, "outer": outer, "told": told, "asker": asker, "failing": failing,
-    "book": book, "thrifty": thrifty, "echo": echo,
+    "book": book, "thrifty": thrifty, "echo": echo, "agent": desk,
 }  # fmt: skip
