@@ -2,16 +2,16 @@
 FROM python:3.11-slim AS build
 WORKDIR /src
 COPY requirements/serve.txt requirements/serve.txt
-RUN python -m venv /opt/satchel
-RUN /opt/satchel/bin/python -m pip install --no-cache-dir --require-hashes -r requirements/serve.txt
+RUN python -m venv /satchel
+RUN /satchel/bin/python -m pip install --no-cache-dir --require-hashes -r requirements/serve.txt
 COPY . .
-RUN /opt/satchel/bin/python -m pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /satchel/bin/python -m pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.11-slim
-COPY --from=build /opt/satchel /opt/satchel
+COPY --from=build /satchel /satchel
 RUN useradd --create-home satchel
 USER satchel
-WORKDIR /home/satchel
+WORKDIR /agents
 EXPOSE 2024
-ENTRYPOINT ["/opt/satchel/bin/satchel", "serve", "--host", "0.0.0.0"]
+ENTRYPOINT ["/satchel/bin/satchel", "serve", "--host", "0.0.0.0"]
 CMD ["--model", "sim:echo"]

@@ -27,6 +27,11 @@ def steps(root: Path) -> Steps:
     return found
 
 
+def moved(text: str, below: Path) -> str:
+    """What a step says, with the image's folder below another one."""
+    return re.sub(r"(?<![\w/])/satchel\b", str(below / "satchel"), text)
+
+
 def test_the_compose_file_starts_what_the_image_holds(steps: Steps, root: Path, project: dict[str, Any]) -> None:
     compose = yaml.safe_load((root / "compose.yaml").read_text())
     satchel, store = compose["services"]["satchel"], compose["services"]["store"]
@@ -59,13 +64,13 @@ def test_the_steps_of_the_image_make_a_server(steps: Steps, root: Path, tmp_path
     """Each RUN that installs, with the image's folder moved below a temporary one; then ENTRYPOINT and CMD."""
     left_out = [line.removeprefix("**/") for line in (root / ".dockerignore").read_text().split()]
     shutil.copytree(root, tmp_path / "src", symlinks=True, ignore=shutil.ignore_patterns(*left_out, ".*_cache"))
-    for run in (run for run in steps["RUN"] if "/opt/satchel" in run):
-        command = shlex.split(run.replace("/opt/satchel", str(tmp_path / "satchel")))
+    for run in (run for run in steps["RUN"] if "/satchel" in run):
+        command = shlex.split(moved(run, tmp_path))
         command[0] = sys.executable if command[0] == "python" else command[0]
         done = subprocess.run(command, cwd=tmp_path / "src", capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     entry = [*json.loads(steps["ENTRYPOINT"][0]), *json.loads(steps["CMD"][0])]
-    entry[0] = entry[0].replace("/opt/satchel", str(tmp_path / "satchel"))
+    entry[0] = moved(entry[0], tmp_path)
     entry = ["127.0.0.1" if word == "0.0.0.0" else word for word in entry]  # noqa: S104 - the image's own network
     with subprocess.Popen(
         [*entry, "--port", "0", "--store", "memory://"], cwd=tmp_path, stderr=subprocess.PIPE, text=True

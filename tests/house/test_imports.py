@@ -89,6 +89,7 @@ ROOMS = {
         "satchel.runtime.arguments",
         "satchel.runtime.service.chat",
         "satchel.runtime.service.models",
+        "satchel.runtime.service.protocol_api",
         "satchel.runtime.service.snapshots",
         "satchel.runtime.service.wire",
         "satchel.runtime.settings",
