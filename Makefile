@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Everything that the tests use.
 EXTRAS := --extra encryption --extra models --extra otel --extra plots --extra profile --extra service --extra test
+# What an image that serves holds.
+SERVED := --extra encryption --extra models --extra otel --extra service
 COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .DELETE_ON_ERROR:
@@ -44,6 +46,7 @@ format: $(VENV)/lint.stamp
 lock:
 	$(COMPILE) --upgrade --group build $(EXTRAS) --extra lint pyproject.toml -o requirements/lint.txt
 	$(COMPILE) --group build $(EXTRAS) -c requirements/lint.txt pyproject.toml -o requirements/test.txt
+	$(COMPILE) --group build $(SERVED) -c requirements/lint.txt pyproject.toml -o requirements/serve.txt
 	$(COMPILE) --group build -c requirements/lint.txt pyproject.toml -o requirements/run.txt
 
 clean:

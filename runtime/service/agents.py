@@ -122,6 +122,10 @@ class ServedAgent:
         """The prompts of a run, made again from the log: the same state gives the same bytes."""
         return ledger.prompts(self._agent.spec, await self._log(thread), f"run {run}")
 
+    def resume(self, interrupt: str, response: Any) -> Any:  # noqa: ARG002 - the port names it
+        """An agent waits for one answer at a time."""
+        return response
+
     def schemas(self) -> dict[str, Any]:
         """JSON schemas: messages in, messages and an outcome out."""
         return view.schemas(self.name)

@@ -16,8 +16,10 @@ from satchel.runtime.service import (
     chat,
     faults,
     own_api,
+    protocol_api,
     runs_api,
     store_api,
+    thread_stream,
     threads_api,
 )
 from satchel.runtime.service.auth import authentication, everybody
@@ -35,6 +37,8 @@ ROUTERS = (
     assistants_api.router,
     threads_api.router,
     runs_api.router,
+    thread_stream.router,
+    protocol_api.router,
     store_api.router,
     chat.router,
 )

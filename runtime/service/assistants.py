@@ -59,6 +59,7 @@ class Assistants:
     async def create(self, tenant: str, body: AssistantCreate) -> Assistant:
         """Make an assistant. Raises 404 for an unknown graph and 409 for an id that is taken."""
         self._known(body.graph_id)
+        _one(body)
         name = self.checked(body.assistant_id) if body.assistant_id else str(uuid.uuid4())
         known = await self._document(tenant, name)
         if known is None:
@@ -78,6 +79,9 @@ class Assistants:
             self._known(body.graph_id)
         old = _latest(document)
         given = {key: getattr(body, key) for key in GIVEN if getattr(body, key) is not None}
+        _one(body)
+        if "config" in given and "context" not in given:
+            given["context"] = given["config"].get("configurable") or {}
         if "metadata" in given:
             given["metadata"] = {**old["metadata"], **given["metadata"]}
         number = max(one["version"] for one in document["versions"]) + 1
@@ -142,7 +146,7 @@ class Assistants:
     @staticmethod
     def _version(name: str, number: int, given: Mapping[str, Any]) -> Assistant:
         config, context = given.get("config") or {}, given.get("context") or {}
-        if context and not config.get("configurable"):
+        if context:
             config = {**config, "configurable": context}
         return {
             "assistant_id": name,
@@ -155,6 +159,11 @@ class Assistants:
             "version": number,
             "description": given.get("description"),
         }
+
+
+def _one(body: AssistantCreate | AssistantPatch) -> None:
+    if body.context and (body.config or {}).get("configurable"):
+        raise faults.Refused(400, faults.BOTH)
 
 
 def _latest(document: Mapping[str, Any]) -> Assistant:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the routes' annotations
 
-from satchel.runtime.service import answers, faults
+from satchel.runtime.service import answers, faults, threads
 from satchel.runtime.service.assistants import OWN
 from satchel.runtime.service.caller import Called
 from satchel.runtime.service.faults import wrong
@@ -17,6 +17,7 @@ from satchel.runtime.service.models import (
     AssistantPatch,
     AssistantSearch,
     AssistantVersions,
+    ThreadSearch,
 )
 from satchel.runtime.service.threads import contains
 
@@ -78,10 +79,14 @@ async def patch(assistant: str, body: AssistantPatch, call: Called) -> Response:
 
 
 @router.delete("/assistants/{assistant}")
-async def delete(assistant: str, call: Called, *, delete_threads: bool = False) -> Response:  # noqa: ARG001 - threads are not owned by assistants here
-    """Remove an assistant; its threads stay."""
+async def delete(assistant: str, call: Called, *, delete_threads: bool = False) -> Response:
+    """Remove an assistant, and with `delete_threads` the threads whose last run was one of its."""
     found = await _own(call, assistant)
     await call.service.assistants.delete(call.tenant, found["assistant_id"])
+    if delete_threads:
+        wanted = {"metadata": {"assistant_id": found["assistant_id"]}}
+        for row in await threads.matching(call, ThreadSearch.model_validate(wanted)):
+            await threads.remove(call, row.thread)
     return answers.nothing()
 
 

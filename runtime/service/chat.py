@@ -1,70 +1,129 @@
-"""POST /v1/chat/completions: OpenAI's chat over what is served; with `metadata.thread_id` a thread keeps the state."""
+"""/v1/chat/completions: OpenAI's chat over what is served; with `metadata.thread_id` a thread keeps the state."""
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from satchel.memory.runs import END, START
-from satchel.runtime.service import answers, faults, runs, streaming, wire
+from satchel.runtime.service import answers, runs, streaming, threads, wire
 from satchel.runtime.service.caller import Called
+from satchel.runtime.service.chat_answers import Ending, piece, text
 from satchel.runtime.service.models import Body, RunCreate
+from satchel.runtime.service.openai_errors import Failed, Route, error
 
 if TYPE_CHECKING:
+    from satchel.memory.store import ThreadId
     from satchel.runtime.service.caller import Caller
-    from satchel.runtime.service.runs import Accepted
 
-router = APIRouter(tags=["openai"])
+router = APIRouter(tags=["openai"], route_class=Route)
 
 NAMESPACE = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
 """Names of threads that are no UUIDs become one below this namespace (RFC 9562, for object identifiers)."""
 
+PREFIX = "chatcmpl-"
+
 
 class ChatBody(Body):
-    """The part of OpenAI's request that is understood."""
+    """The part of OpenAI's request that is understood, and `command`, which goes on with a thread that waits.
+
+    `store` keeps the run going when the caller goes away; its answer can be asked for by id. `tools` are told to the
+    graph as `configurable.tools`; an agent of ours has its own.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
     model: str
-    messages: list[dict[str, Any]]
+    messages: list[dict[str, Any]] = Field(default_factory=list)
     stream: bool = False
     stream_options: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
+    store: bool | None = None
+    tools: list[dict[str, Any]] | None = None
+    command: dict[str, Any] | None = None
 
 
 @router.get("/v1/models")
 async def models(call: Called) -> Response:
     """What is served, as models."""
-    found = [{"id": name, "object": "model", "created": 0, "owned_by": "satchel"} for name in call.service.graphs]
-    return answers.json({"object": "list", "data": found})
+    return answers.json({"object": "list", "data": [_model(name) for name in call.service.graphs]})
+
+
+@router.get("/v1/models/{name}")
+async def model(name: str, call: Called) -> Response:
+    """One of the models."""
+    _known(call, name)
+    return answers.json(_model(name))
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "satchel"}
+
+
+def _known(call: Caller, name: str) -> None:
+    if name not in call.service.graphs:
+        known = ", ".join(call.service.graphs)
+        raise Failed(404, f"there is no model {name!r:.80}; served are {known}", param="model", code="model_not_found")
 
 
 @router.post("/v1/chat/completions")
 async def completions(body: ChatBody, call: Called) -> Response:
     """Answer a chat; the thread keeps what was said, so with one only the newest words need to be sent."""
-    if not body.messages:
-        raise faults.wrong("messages is empty; give at least one message of the user")
+    _known(call, body.model)
+    if not body.messages and not body.command:
+        raise Failed(400, "messages is empty; give at least one message of the user", param="messages")
     named = (body.metadata or {}).get("thread_id")
     thread = _thread(str(named)) if named else None
-    given = {"messages": _new(body.messages) if thread else _all(call, body)}
-    modes = ["messages-tuple", "values"] if body.stream else ["values"]
-    asked = {"assistant_id": body.model, "input": given, "stream_mode": modes, "if_not_exists": "create"}
-    made = await runs.accept(call, RunCreate.model_validate({**asked, "on_disconnect": "cancel"}), thread)
-    head = {"id": f"chatcmpl-{made.run}", "created": int(time.time()), "model": body.model}
+    made = await runs.accept(call, _asked(call, body, thread), thread)
+    head = {"id": PREFIX + made.run, "created": int(time.time()), "model": body.model}
     headers = {"Content-Location": made.path}
     if body.stream:
         usage = bool((body.stream_options or {}).get("include_usage"))
-        return StreamingResponse(_chunks(call, made, head, usage=usage), media_type=streaming.SSE, headers=headers)
-    text, used = await _whole(call, made)
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop", "logprobs": None}
-    return answers.json({**head, "object": "chat.completion", "choices": [choice], "usage": used}, headers=headers)
+        chunks = _chunks(call, (made.thread, made.run), head, usage=usage, keep=bool(body.store))
+        return StreamingResponse(chunks, media_type=streaming.SSE, headers=headers)
+    return answers.json(_whole(head, await _ending(call, made.thread, made.run)), headers=headers)
+
+
+def _asked(call: Caller, body: ChatBody, thread: str | None) -> RunCreate:
+    found = _new(body.messages) if thread else _all(call, body)
+    given = {"messages": [{**one, "content": one.get("content") or ""} for one in found]}  # a call may come without
+    wanted = {"input": None, "command": body.command} if body.command else {"input": given}
+    kept = {"on_disconnect": "continue", "on_completion": "keep", "stream_resumable": True}
+    return RunCreate.model_validate(
+        {
+            "assistant_id": body.model,
+            "stream_mode": ["messages-tuple", "values"] if body.stream else ["values"],
+            "if_not_exists": "create",
+            "config": {"configurable": {"tools": body.tools}} if body.tools else None,
+            **(kept if body.store else {"on_disconnect": "cancel"}),
+            **wanted,
+        }
+    )
+
+
+@router.get("/v1/chat/completions/{completion}")
+async def completion(completion: str, call: Called) -> Response:
+    """The answer of a chat that was asked with `store`, also when its stream broke; waits until the run has ended."""
+    try:
+        run = str(uuid.UUID(completion.removeprefix(PREFIX)))
+    except ValueError:
+        run = ""
+    found = await call.service.runs.thread_of(call.tenant, run) if run else None
+    thread = await threads.of(call, found.name) if found else None
+    row = await call.service.runs.run(thread, run) if thread else None
+    if thread is None or row is None:
+        raise Failed(404, f"there is no completion {completion!r:.80}; only those with store=true are kept")
+    doc = wire.loads(row.doc)
+    began = int(datetime.fromisoformat(doc["created_at"]).timestamp())
+    head = {"id": PREFIX + run, "created": began, "model": doc["graph_id"]}
+    return answers.json(_whole(head, await _ending(call, thread, run)))
 
 
 def _thread(name: str) -> str:
@@ -86,81 +145,70 @@ def _all(call: Caller, body: ChatBody) -> list[dict[str, Any]]:
 
     if len(body.messages) == 1 or not isinstance(call.service.graphs.get(body.model), Agent):
         return body.messages
-    lines = [f"{one.get('role')}: {_text(one.get('content'))}" for one in body.messages]
+    lines = [f"{one.get('role')}: {text(one.get('content'))}" for one in body.messages]
     return [{"role": "user", "content": "\n\n".join(lines)}]
 
 
-def _text(content: Any) -> str:
-    if isinstance(content, list):
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return str(content or "")
+def _whole(head: dict[str, Any], end: Ending) -> dict[str, Any]:
+    choice = {"index": 0, "message": end.message, "finish_reason": end.reason, "logprobs": None}
+    return {**head, "object": "chat.completion", "choices": [choice], "usage": end.usage, **end.more}
 
 
-async def _whole(call: Caller, made: Accepted) -> tuple[str, dict[str, Any]]:
-    values: Any = {}
-    async for event in streaming.events(call, made.thread, made.run, START):
+async def _ending(call: Caller, thread: ThreadId, run: str) -> Ending:
+    values: Any = None
+    async for event in streaming.events(call, thread, run, START):
         if event is not None and event.name == "error":
-            raise faults.Refused(500, wire.loads(event.data)["message"])
+            told = wire.loads(event.data)
+            raise Failed(500, told["message"], code=told["error"])
         if event is not None and event.name == "values":
             values = wire.loads(event.data)
-    return _said(values), _used(values)
+    if values is None:  # the events are gone by now
+        rows = await call.service.runs.runs(thread)
+        if not rows or rows[-1].id != run:
+            raise Failed(404, "the completion is gone: its events have expired and its thread went on")
+        values = wire.loads(wire.dumps(await streaming.final(call, thread, run)))
+        if "__error__" in values:
+            raise Failed(500, values["__error__"]["message"], code=values["__error__"]["error"])
+    return Ending(values)
 
 
-async def _chunks(call: Caller, made: Accepted, head: dict[str, Any], *, usage: bool) -> AsyncIterator[bytes]:
+async def _chunks(
+    call: Caller, place: tuple[ThreadId, str], head: dict[str, Any], *, usage: bool, keep: bool
+) -> AsyncIterator[bytes]:
     def chunk(delta: dict[str, Any], end: str | None = None, **more: Any) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": end, "logprobs": None}
-        made = {**head, "object": "chat.completion.chunk", "choices": [choice], **more}
-        return f"data: {json.dumps(made, ensure_ascii=False)}\n\n".encode()
+        return _line({**head, "object": "chat.completion.chunk", "choices": [choice], **more})
 
     values: Any = {}
-    ended = False
+    ended = failed = False
     try:
         yield chunk({"role": "assistant", "content": ""})
-        async for event in streaming.events(call, made.thread, made.run, START):
+        async for event in streaming.events(call, *place, START):
             if event is None:
                 yield b": heartbeat\n\n"
-            elif event.name == "messages" and (text := _piece(wire.loads(event.data))):
-                yield chunk({"content": text})
+            elif event.name == "messages" and (told := piece(wire.loads(event.data))):
+                yield chunk({"content": told})
             elif event.name == "values":
                 values = wire.loads(event.data)
             elif event.name == "error":
-                yield b'data: {"error":%b}\n\n' % event.data
+                problem, failed = wire.loads(event.data), True
+                yield _line(error(problem["message"], code=problem["error"]))
             ended = ended or (event is not None and event.name == END)
-        yield chunk({}, "stop")
-        if usage:
-            yield chunk({}, None, choices=[], usage=_used(values))
+        for last in () if failed else _last(Ending(values), usage=usage):
+            yield chunk(**last)
         yield b"data: [DONE]\n\n"
     finally:
-        if not ended:
-            await runs.stop(call, made.thread, made.run, "interrupt")
+        if not (ended or keep or call.service.draining):
+            runs.leave(call, *place)
 
 
-def _piece(data: list[Any]) -> str:
-    message = data[0]
-    kind = str(message.get("type", "")).lower()
-    return _text(message.get("content")) if kind.startswith("ai") else ""
+def _last(end: Ending, *, usage: bool) -> list[dict[str, Any]]:
+    """What the chunks after the last words say."""
+    found: list[dict[str, Any]] = [{"delta": {}, "end": end.reason, **end.more}]
+    if end.calls:
+        found.insert(0, {"delta": {"tool_calls": [{"index": n, **one} for n, one in enumerate(end.calls)]}})
+    return [*found, {"delta": {}, "choices": [], "usage": end.usage}] if usage else found
 
 
-def _answers(values: Any) -> list[dict[str, Any]]:
-    """The messages of the model since the user's last words."""
-    found = values.get("messages") if isinstance(values, dict) else None
-    answers: list[dict[str, Any]] = []
-    for message in reversed(found or []):
-        if message.get("type") == "human":
-            break
-        if message.get("type") == "ai":
-            answers.insert(0, message)
-    return answers
-
-
-def _said(values: Any) -> str:
-    found = _answers(values)
-    return _text(found[-1].get("content")) if found else ""
-
-
-def _used(values: Any) -> dict[str, Any]:
-    used = [message.get("usage_metadata") or {} for message in _answers(values)]
-    given, made = (sum(one.get(key, 0) for one in used) for key in ("input_tokens", "output_tokens"))
-    cached = sum((one.get("input_token_details") or {}).get("cache_read", 0) for one in used)
-    details = {"prompt_tokens_details": {"cached_tokens": cached}}
-    return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made, **details}
+def _line(data: dict[str, Any]) -> bytes:
+    return b"data: %b\n\n" % wire.dumps(data)

@@ -73,6 +73,9 @@ ANSWERS: Mapping[str, Answer] = {
     "POST /runs/wait": _json(Any),
     "POST /runs/batch": _json(list[shapes.Run]),
     "POST /runs/cancel": _none(204),
+    "GET /threads/{thread}/stream": STREAM,
+    "POST /threads/{thread}/commands": _json(dict[str, Any]),
+    "POST /threads/{thread}/stream/events": STREAM,
     "GET /threads/{thread}/runs": _json(list[shapes.Run]),
     "POST /threads/{thread}/runs": _json(shapes.Run),
     "POST /threads/{thread}/runs/stream": STREAM,
@@ -88,7 +91,9 @@ ANSWERS: Mapping[str, Answer] = {
     "POST /store/items/search": _json(shapes.Items),
     "POST /store/namespaces": _json(shapes.Namespaces),
     "GET /v1/models": _json(shapes.ChatModels),
+    "GET /v1/models/{name}": _json(shapes.ChatModel),
     "POST /v1/chat/completions": _json(shapes.Chat),
+    "GET /v1/chat/completions/{completion}": _json(shapes.Chat),
 }
 """One row for each operation; one without stops the application from being described."""
 
@@ -175,7 +180,8 @@ def _complete(document: Document, kinds: Mapping[str, Document], *, closed: bool
         for parameter in operation.get("parameters", ()):
             if parameter["in"] == "path" and parameter["name"] in PATHS:
                 parameter["schema"] |= kinds[PATHS[parameter["name"]]]
-        answers = {**{code: (code, JSON, shapes.Problem) for code in REFUSED}, 0: ANSWERS[name]}
+        problem = shapes.Problem | shapes.ChatProblem if "/v1/" in name else shapes.Problem
+        answers = {**{code: (code, JSON, problem) for code in REFUSED}, 0: ANSWERS[name]}
         if name in ALSO:
             answers[-1] = ALSO[name]
         operation["responses"] = _responses(answers, known)

@@ -35,6 +35,14 @@ STATUS: list[tuple[type[Exception], int]] = [
 """The status of an error of ours: the first row whose kind it is."""
 
 
+BOTH = "context and config.configurable are both given; give one, best the context"
+
+
+def status(problem: Exception) -> int:
+    """The status of an error of ours."""
+    return next(code for kind, code in STATUS if isinstance(problem, kind))
+
+
 def missing(what: str) -> Refused:
     """What was asked for is not there."""
     return Refused(404, what)
@@ -57,8 +65,7 @@ def busy(why: str, seconds: float = 5.0) -> Refused:
 
 def told(problem: SatchelError) -> Response:
     """The answer for an error of ours."""
-    status = next(code for kind, code in STATUS if isinstance(problem, kind))
-    return Response(dumps({"detail": safe(str(problem))}), status, media_type="application/json")
+    return Response(dumps({"detail": safe(str(problem))}), status(problem), media_type="application/json")
 
 
 async def failed(_: Request, problem: Exception) -> Response:

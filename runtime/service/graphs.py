@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, is_typeddict
 
 from langgraph.types import Command, Send, StateUpdate
 
@@ -12,7 +12,7 @@ from satchel.memory.checkpoints import TOKEN
 from satchel.memory.errors import ConfigError, UnknownHandle
 from satchel.runtime.service import snapshots
 from satchel.runtime.service.modes import Modes
-from satchel.runtime.service.served import Job, Part, Place, Rest
+from satchel.runtime.service.served import PLACE, Job, Part, Place, Rest
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from satchel.memory.store import ThreadId
 
     Graph = Pregel[Any, Any, Any, Any]
-
-OURS = {"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"}
-"""Keys of a config that the service sets; a client cannot."""
 
 
 CLOSED = ("__", "langgraph_auth_")
@@ -49,10 +46,10 @@ class ServedGraph:
         modes = Modes(job.modes)
         config = self._config(job, place)
         options: dict[str, Any] = {
-            "context": job.asked.get("context") or None,
+            "context": _context(self.graph, job.asked.get("context") or {}),
             "interrupt_before": job.asked.get("interrupt_before") or None,
             "interrupt_after": job.asked.get("interrupt_after") or None,
-            "durability": job.asked.get("durability") or "async",
+            "durability": job.asked["durability"],
             "subgraphs": bool(job.asked.get("stream_subgraphs")),
         }
         source = modes.source(self.graph, given, config, options, job.control)
@@ -123,6 +120,10 @@ class ServedGraph:
         """What a graph that is not an agent of ours sends is its own affair."""
         return []
 
+    def resume(self, interrupt: str, response: Any) -> Any:
+        """LangGraph maps interrupts to their answers."""
+        return {interrupt: response}
+
     def schemas(self) -> dict[str, Any]:
         """JSON schemas of the graph."""
         return snapshots.schemas(self.graph)
@@ -146,7 +147,7 @@ class ServedGraph:
         given = {
             k: v
             for k, v in (asked.pop("configurable", None) or {}).items()
-            if k not in OURS and not k.startswith(CLOSED)
+            if k not in PLACE and not k.startswith(CLOSED)
         }
         ours = _at(job.thread, place)["configurable"]
         if job.asked.get("user"):
@@ -157,6 +158,16 @@ class ServedGraph:
         kept = {key: asked[key] for key in ("tags", "recursion_limit") if asked.get(key) is not None}
         configurable = {**given, **ours, **marks, TOKEN: job.token}
         return cast("RunnableConfig", {**kept, "metadata": metadata, "configurable": configurable})
+
+
+def _context(graph: Graph, given: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The context of a run: what the graph's schema names, with the schema's own defaults for the rest."""
+    schema = graph.context_schema
+    if schema is None:
+        return given or None
+    named = {name for kind in schema.__mro__ for name in getattr(kind, "__annotations__", ())}
+    known = {key: value for key, value in given.items() if key in named}
+    return None if is_typeddict(schema) and not known else known
 
 
 def _at(thread: ThreadId, place: Place) -> RunnableConfig:

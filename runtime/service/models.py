@@ -18,6 +18,26 @@ Count = Annotated[int, Field(ge=1, le=1_000)]
 Offset = Annotated[int, Field(ge=0)]
 IfExists = Literal["raise", "do_nothing"]
 
+ThreadField = Literal[
+    "thread_id", "created_at", "updated_at", "state_updated_at", "metadata", "config", "context", "status", "values",
+    "interrupts", "error",
+]  # fmt: skip
+AssistantField = Literal[
+    "assistant_id", "graph_id", "name", "description", "config", "context", "created_at", "updated_at", "metadata",
+    "version",
+]  # fmt: skip
+RunField = Literal[
+    "run_id", "thread_id", "assistant_id", "created_at", "updated_at", "status", "metadata", "kwargs",
+    "multitask_strategy", "cancel_reason",
+]  # fmt: skip
+
+
+class Ttl(BaseModel):
+    """How long a thread stays after its last change, in minutes; then it is gone."""
+
+    ttl: Annotated[float, Field(gt=0, le=10**8)]
+    strategy: Literal["delete", "keep_latest"] = "delete"
+
 
 class Body(BaseModel):
     """A request's JSON object."""
@@ -33,12 +53,14 @@ class ThreadCreate(Body):
     if_exists: IfExists | None = "raise"
     graph_id: str | None = None
     supersteps: list[dict[str, Any]] | None = None
+    ttl: Ttl | None = None
 
 
 class ThreadPatch(Body):
     """PATCH /threads/{t}."""
 
     metadata: dict[str, Any] | None = None
+    ttl: Ttl | None = None
 
 
 class ThreadSearch(Body):
@@ -52,7 +74,8 @@ class ThreadSearch(Body):
     offset: Offset = 0
     sort_by: Literal["thread_id", "status", "created_at", "updated_at", "state_updated_at"] | None = None
     sort_order: Literal["asc", "desc"] | None = None
-    select: Names | None = None
+    select: list[ThreadField] | None = None
+    extract: Annotated[dict[str, str], Field(max_length=10)] | None = None
 
 
 class ThreadPrune(Body):
@@ -111,6 +134,7 @@ class RunCreate(Body):
     on_completion: Literal["delete", "keep"] | None = None
     after_seconds: Annotated[float, Field(ge=0, le=10**8)] | None = None
     durability: Literal["sync", "async", "exit"] | None = None
+    checkpoint_during: bool | None = None
     thread_id: str | None = None
 
 
@@ -156,7 +180,7 @@ class AssistantSearch(Body):
     offset: Offset = 0
     sort_by: Literal["assistant_id", "graph_id", "name", "created_at", "updated_at"] | None = None
     sort_order: Literal["asc", "desc"] | None = None
-    select: Names | None = None
+    select: list[AssistantField] | None = None
 
 
 class AssistantVersions(Body):

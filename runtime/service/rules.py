@@ -44,6 +44,9 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     "POST /threads/{thread}/state": ("threads", "update"),
     "POST /threads/{thread}/history": ("threads", "read"),
     "GET /threads/{thread}/history": ("threads", "read"),
+    "GET /threads/{thread}/stream": ("threads", "read"),
+    "POST /threads/{thread}/commands": ("threads", "create_run"),
+    "POST /threads/{thread}/stream/events": ("threads", "read"),
     "GET /threads/{thread}/usage": ("threads", "read"),
     "GET /threads/{thread}/results/{ref}": ("threads", "read"),
     "GET /runs/{run}/prompts": ("threads", "read"),
@@ -67,7 +70,9 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     "POST /store/items/search": ("store", "search"),
     "POST /store/namespaces": ("store", "list_namespaces"),
     "GET /v1/models": ("assistants", "search"),
+    "GET /v1/models/{name}": ("assistants", "search"),
     "POST /v1/chat/completions": ("threads", "create_run"),
+    "GET /v1/chat/completions/{completion}": ("threads", "read"),
     "GET /metrics": ("assistants", "search"),
 }
 """A route that has no row is closed to those who have rules."""

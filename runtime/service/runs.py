@@ -13,6 +13,7 @@ from satchel.memory.store import ThreadId
 from satchel.runtime.service import faults, threads, wire
 from satchel.runtime.service.assistants import OWN
 from satchel.runtime.service.auth_sdk import holds
+from satchel.runtime.service.served import PLACE
 from satchel.runtime.service.worker import KEEP
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ Run = dict[str, Any]
 ENDED = {"success", "error", "timeout", "interrupted"}
 
 BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
+
+
+NOT_KEPT = {"assistant_id", "thread_id", "after_seconds", "if_not_exists", "checkpoint_id", "checkpoint_during"}
+"""What is asked of the acceptance of a run, or kept under another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: boo
         wire.dumps({**doc, "tenant": call.tenant, "user": call.known.name, "created_at": wire.at(moment)}),
         strategy=body.multitask_strategy or "enqueue",
         due=moment + int(delay * 1000) if delay else 0,
-        make=threads.document(call, {**owned(call), **marks}) if create else None,
+        make=threads.document(call, {**owned(call), **marks}, config={"configurable": {}}) if create else None,
         limit=service.settings.thread_queue,
     )
     if admitted.how == "absent":
@@ -87,7 +92,7 @@ async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: boo
         raise faults.busy("too many runs wait in this thread")
     service.queued.more(call.tenant)
     if thread is not None:
-        await threads.changed(call, at, {"metadata": marks, "config": {"configurable": {}}})
+        await threads.changed(call, at, {"metadata": marks, "config": {"configurable": {}, **doc["config"]}})
     for other in admitted.before if doc["multitask_strategy"] in {"interrupt", "rollback"} else ():
         await service.dispatcher.cancel(at, other)
     if delay:
@@ -130,22 +135,32 @@ def _document(
     body: RunCreate, assistant: Mapping[str, Any], marks: Mapping[str, Any], *, temporary: bool, wait: bool
 ) -> dict[str, Any]:
     config, own = body.config or {}, assistant["config"]
+    more = context(config, body.context)
     merged = {**own, **config}
-    if own.get("configurable") or config.get("configurable"):
-        merged["configurable"] = {**(own.get("configurable") or {}), **(config.get("configurable") or {})}
+    if configurable := {**(own.get("configurable") or {}), **(config.get("configurable") or {}), **more}:
+        merged["configurable"] = configurable
     checkpoint = {**(body.checkpoint or {}), **({"checkpoint_id": body.checkpoint_id} if body.checkpoint_id else {})}
     return {
-        **body.model_dump(exclude={"assistant_id", "thread_id", "after_seconds", "if_not_exists", "checkpoint_id"}),
+        **body.model_dump(exclude=NOT_KEPT),
         **marks,
         "config": merged,
-        "context": {**assistant["context"], **(body.context or {})},
+        "context": {**assistant["context"], **more},
         "metadata": {**assistant["metadata"], **(body.metadata or {}), **marks},
         "multitask_strategy": body.multitask_strategy or "enqueue",
+        "durability": body.durability or ("exit" if body.checkpoint_during is False else "async"),
         "stream_mode": body.stream_mode or ["values"],
         "checkpoint": checkpoint or None,
         "temporary": temporary,
         "wait": wait,
     }
+
+
+def context(config: Mapping[str, Any], given: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What a graph is told beside its input: the context, or the older `configurable`. Raises 400 for both."""
+    older = {key: value for key, value in (config.get("configurable") or {}).items() if key not in PLACE}
+    if given and older:
+        raise faults.Refused(400, faults.BOTH)
+    return given or older
 
 
 def shown(thread: ThreadId, run: str, doc: Mapping[str, Any], status: str, updated: int) -> Run:
@@ -178,7 +193,7 @@ def shown(thread: ThreadId, run: str, doc: Mapping[str, Any], status: str, updat
             "subgraphs": doc["stream_subgraphs"],
             "resumable": doc["stream_resumable"],
             "temporary": doc["temporary"],
-            "durability": doc["durability"] or "async",
+            "durability": doc["durability"],
         },
         "multitask_strategy": doc["multitask_strategy"],
         "created_at": doc["created_at"],

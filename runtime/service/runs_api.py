@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from satchel.memory.runs import START
 from satchel.runtime.service import answers, faults, runs, streaming, threads, wire
 from satchel.runtime.service.caller import Called
-from satchel.runtime.service.models import RunCreate, RunsCancel
+from satchel.runtime.service.models import RunCreate, RunField, RunsCancel
 
 if TYPE_CHECKING:
     from satchel.memory.store import ThreadId
@@ -119,11 +119,14 @@ async def listed(
     limit: Annotated[int, Query(ge=0, le=1_000)] = 10,
     offset: Annotated[int, Query(ge=0)] = 0,
     status: str | None = None,
+    *,
+    select: Annotated[list[RunField] | None, Query()] = None,
 ) -> Response:
     """The runs of a thread, newest first."""
     row = await threads.found(call, thread)
     rows = [one for one in reversed(await call.service.runs.runs(row.thread)) if status in {None, one.status}]
-    return answers.json([runs.of_row(row.thread, one) for one in rows[offset : offset + limit]])
+    found = [runs.of_row(row.thread, one) for one in rows[offset : offset + limit]]
+    return answers.json([{k: v for k, v in one.items() if not select or k in select} for one in found])
 
 
 @router.get("/threads/{thread}/runs/{run}")
@@ -178,18 +181,9 @@ async def join_stream(
     resumable = row is not None and b'"stream_resumable":true' in row.doc
     modes = [mode for given in stream_mode or () for mode in given.split(",") if mode]
     return await streaming.stream(
-        call, at, name, after=_position(last_event_id), modes=modes, ids=resumable or bool(last_event_id),
+        call, at, name, after=streaming.position(last_event_id), modes=modes, ids=resumable or bool(last_event_id),
         cancel=cancel_on_disconnect,
     )  # fmt: skip
-
-
-def _position(given: str | None) -> str | None:
-    if not given:
-        return None
-    first, _, second = given.partition("-")
-    if given in streaming.FROM_THE_START or (first.isdigit() and (not second or second.isdigit())):
-        return given
-    raise faults.wrong(f"Last-Event-ID {given[:40]!r} is not the id of an event")
 
 
 @router.post("/threads/{thread}/runs/{run}/cancel")

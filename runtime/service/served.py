@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+PLACE = {"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"}
+"""Keys of a config that say where a run is, not what it is told: the service sets them, a client cannot."""
+
 if TYPE_CHECKING:
     from langgraph.runtime import RunControl
 
@@ -100,6 +103,9 @@ class Served(Protocol):
 
     async def prompts(self, thread: ThreadId, run: str) -> list[dict[str, Any]]:
         """What was sent to the model in a run, and what was left out and why."""
+
+    def resume(self, interrupt: str, response: Any) -> Any:
+        """The value with which a run goes on that answers one interrupt."""
 
     def schemas(self) -> dict[str, Any]:
         """JSON schemas of input, output, state, config and context; null for what cannot be described."""

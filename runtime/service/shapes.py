@@ -198,6 +198,19 @@ class ChatModels(Shape):
     data: list[Json]
 
 
+class ChatModel(Shape):
+    """One of them."""
+
+    id: str
+    object: Literal["model"]
+
+
+class ChatProblem(Shape):
+    """Why a request was refused, in OpenAI's words."""
+
+    error: Json
+
+
 class Event(Shape):
     """One event of a stream; `data` is JSON, but for the last one of a chat."""
 

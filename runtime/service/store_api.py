@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the routes' annotations
+from langgraph.store.base import InvalidNamespaceError
 
+from satchel.memory.errors import ConfigError
 from satchel.runtime.service import answers, faults
 from satchel.runtime.service.caller import Called
 from satchel.runtime.service.models import ItemDelete, ItemPut, ItemSearch, NamespaceSearch
@@ -17,9 +19,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/store", tags=["store"])
 
-RESERVED = "langgraph"
-"""The first label that LangGraph's store keeps for itself."""
-
 
 @router.put("/items")
 async def put(body: ItemPut, call: Called) -> Response:
@@ -27,10 +26,11 @@ async def put(body: ItemPut, call: Called) -> Response:
     if not body.namespace:
         raise faults.Refused(400, "Namespace cannot be empty.")
     where = _checked(body.namespace)
-    if where[0] == RESERVED:
-        raise faults.wrong(f"Namespace label {RESERVED!r} is LangGraph's own")
     more: dict[str, Any] = {} if body.ttl is None else {"ttl": body.ttl}
-    await call.service.memory(call.tenant).aput(where, body.key, body.value, **more)
+    try:
+        await call.service.memory(call.tenant).aput(where, body.key, body.value, **more)
+    except InvalidNamespaceError as problem:
+        raise faults.Refused(400, str(problem)) from None
     return answers.nothing()
 
 
@@ -51,11 +51,14 @@ async def delete(body: ItemDelete, call: Called) -> Response:
 
 @router.post("/items/search")
 async def search(body: ItemSearch, call: Called) -> Response:
-    """Find items below a namespace."""
-    found = await call.service.memory(call.tenant).asearch(
-        _checked(body.namespace_prefix), filter=body.filter, query=body.query, limit=body.limit, offset=body.offset,
-        refresh_ttl=body.refresh_ttl,
-    )  # fmt: skip
+    """Find items below a namespace; without a vector index a `query` ranks nothing, and no item has a score."""
+    try:
+        found = await call.service.memory(call.tenant).asearch(
+            _checked(body.namespace_prefix), filter=body.filter, limit=body.limit, offset=body.offset,
+            refresh_ttl=body.refresh_ttl,
+        )  # fmt: skip
+    except ConfigError as problem:
+        raise faults.Refused(400, str(problem)) from None
     return answers.json({"items": [{**_item(one), "score": one.score} for one in found]})
 
 

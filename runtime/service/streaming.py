@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import StreamingResponse
 
 from satchel.memory.runs import END, START
-from satchel.runtime.service import runs, threads, wire
+from satchel.runtime.service import faults, runs, threads, wire
 
 if TYPE_CHECKING:
     from satchel.memory.runs import Event
@@ -34,6 +34,16 @@ NAMES = {"messages-tuple": "messages"}
 def place(path: str, below: str) -> dict[str, str]:
     """The headers that say where a run is found, and where to go on when the connection breaks."""
     return {"Location": f"{path}/{below}", "Content-Location": path}
+
+
+def position(given: str | None) -> str | None:
+    """A `Last-Event-ID`. Raises 422 for what cannot be one."""
+    if not given:
+        return None
+    first, _, second = given.partition("-")
+    if given in FROM_THE_START or (first.isdigit() and (not second or second.isdigit())):
+        return given
+    raise faults.wrong(f"Last-Event-ID {given[:40]!r} is not the id of an event")
 
 
 async def stream(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.store import ThreadId
 from satchel.runtime.service import faults, wire
 from satchel.runtime.service.auth import NOBODY
+from satchel.runtime.service.extracts import Extract
 from satchel.runtime.service.worker import rested
 
 if TYPE_CHECKING:
@@ -41,34 +44,64 @@ async def of(call: Caller, name: str) -> ThreadId:
     return at if row is None or call.sees(wire.loads(row.doc)) else ThreadId(at.name, NOBODY)
 
 
-def document(call: Caller, metadata: Mapping[str, Any] | None = None) -> bytes:
+def document(call: Caller, metadata: Mapping[str, Any] | None = None, **more: Any) -> bytes:
     """The document of a new thread."""
     moment = wire.now()
     kept = {"tenant": call.tenant, "metadata": metadata or {}, "config": {}}
-    return wire.dumps({**kept, "created_at": moment, "updated_at": moment})
+    return wire.dumps({**kept, "created_at": moment, "updated_at": moment, **more})
 
 
 async def found(call: Caller, name: str) -> ThreadRow:
     """A thread. Raises 422, and 404 if there is none."""
     row = await call.service.runs.row(await of(call, name))
-    if row is None or not call.sees(wire.loads(row.doc)):
+    if row is None or not call.sees(wire.loads(row.doc)) or await over(call, row):
         raise faults.missing(f"Thread with ID {name} not found")
     return row
 
 
 async def changed(call: Caller, thread: ThreadId, change: Mapping[str, Any]) -> ThreadRow:
     """Merge metadata and config into a thread's document. Raises 404."""
-    for _ in range(100):
+    while True:
         row = await call.service.runs.row(thread)
         if row is None:
             raise faults.missing(f"Thread with ID {thread.name} not found")
         old = wire.loads(row.doc)
-        new = {**old, **{key: {**old.get(key, {}), **value} for key, value in change.items()}}
+        new = {**old, **{key: {**(old.get(key) or {}), **value} for key, value in change.items()}}
         if new == old:
             return row
-        if await call.service.runs.replace(thread, row.doc, wire.dumps({**new, "updated_at": wire.now()})):
-            break
-    return await found(call, thread.name)
+        doc = wire.dumps({**new, "updated_at": wire.now()})
+        if await call.service.runs.replace(thread, row.doc, doc):
+            return replace(row, doc=doc)
+
+
+async def over(call: Caller, row: ThreadRow) -> bool:
+    """Whether the thread's time is over: then it is removed. One that keeps its newest state loses the others."""
+    doc = wire.loads(row.doc)
+    if row.queue or not doc.get("ttl") or wire.now() <= _end(doc, wire.loads(row.rest)):
+        return False
+    if doc["ttl"]["strategy"] == "delete":
+        await remove(call, row.thread)
+        return True
+    if served := await graph_of(call, row):
+        await served.prune(row.thread)
+    await call.service.runs.replace(row.thread, row.doc, wire.dumps({**doc, "ttl": None}))
+    return False
+
+
+def _end(doc: Mapping[str, Any], rest: Mapping[str, Any]) -> str:
+    last = datetime.fromisoformat(max(doc["updated_at"], rest.get("at", "")))
+    return (last + timedelta(minutes=doc["ttl"]["ttl"])).isoformat()
+
+
+async def remove(call: Caller, at: ThreadId) -> None:
+    """Remove a thread with its runs and its state; a run that goes on is stopped."""
+    row = await call.service.runs.row(at)
+    served = await graph_of(call, row) if row else None
+    queue = row.queue if row else ()
+    await call.service.runs.delete(at)
+    await asyncio.gather(*(call.service.dispatcher.cancel(at, run) for run in queue))
+    if served is not None:
+        await served.delete(at)
 
 
 async def graph_of(call: Caller, row: ThreadRow) -> Served | None:
@@ -91,7 +124,7 @@ async def settled(call: Caller, row: ThreadRow, served: Served) -> None:
     await call.service.runs.settle(row.thread, rested(await served.rest(row.thread)))
 
 
-async def shown(call: Caller, row: ThreadRow, select: Sequence[str] | None = None) -> Thread:
+async def shown(call: Caller, row: ThreadRow, select: Collection[str] | None = None) -> Thread:
     """A thread, as the API has it, or the parts of it that are selected."""
     doc, rest = wire.loads(row.doc), wire.loads(row.rest)
     thread: Thread = {
@@ -115,22 +148,38 @@ async def shown(call: Caller, row: ThreadRow, select: Sequence[str] | None = Non
 async def search(call: Caller, body: ThreadSearch) -> tuple[list[Thread], int]:
     """The threads that a search asks for, and how many there are without limit and offset."""
     runs = call.service.runs
-    names = [await of(call, name) for name in body.ids] if body.ids is not None else await runs.listed(call.tenant)
-    plain = not (body.metadata or body.values or body.status or body.sort_by or body.ids or call.wanted)
+    extract = Extract(body.extract or {})
+    plain = not (body.metadata or body.values or body.status or body.sort_by or body.ids is not None or call.wanted)
     if plain:
+        names = await runs.listed(call.tenant)
         ordered = names[::-1] if body.sort_order == "asc" else names
         page = await runs.rows(ordered[body.offset : body.offset + body.limit])
-        return await _all(call, page, body.select), len(names)
-    rows = [row for row in await runs.rows(names) if _matches(row, body) and call.sees(wire.loads(row.doc))]
-    if body.values:
-        kept = await asyncio.gather(*(_values(call, row) for row in rows))
-        rows = [row for row, values in zip(rows, kept, strict=True) if contains(values, body.values)]
+        return await _all(call, page, body.select, extract), len(names)
+    rows = await matching(call, body)
     rows.sort(key=lambda row: _key(row, body.sort_by or SORT), reverse=body.sort_order != "asc")
-    return await _all(call, rows[body.offset : body.offset + body.limit], body.select), len(rows)
+    return await _all(call, rows[body.offset : body.offset + body.limit], body.select, extract), len(rows)
 
 
-async def _all(call: Caller, rows: Sequence[ThreadRow], select: Sequence[str] | None) -> list[Thread]:
-    return list(await asyncio.gather(*(shown(call, row, select) for row in rows)))
+async def matching(call: Caller, body: ThreadSearch) -> list[ThreadRow]:
+    """All threads that a search asks for, in no order."""
+    runs = call.service.runs
+    names = [await of(call, name) for name in body.ids] if body.ids is not None else await runs.listed(call.tenant)
+    seen = [row for row in await runs.rows(names) if _matches(row, body) and call.sees(wire.loads(row.doc))]
+    rows = [row for row in seen if not await over(call, row)]
+    if not body.values:
+        return rows
+    kept = await asyncio.gather(*(_values(call, row) for row in rows))
+    return [row for row, values in zip(rows, kept, strict=True) if contains(values, body.values)]
+
+
+async def _all(call: Caller, rows: Sequence[ThreadRow], select: Sequence[str] | None, extract: Extract) -> list[Thread]:
+    wanted = None if select is None else {*select, *extract.roots}
+    found = await asyncio.gather(*(shown(call, row, wanted) for row in rows))
+    if not extract.roots:
+        return list(found)
+    parts = [extract.of(wire.loads(wire.dumps(one))) for one in found]
+    kept = [{key: value for key, value in one.items() if select is None or key in select} for one in found]
+    return [{**one, "extracted": part} for one, part in zip(kept, parts, strict=True)]
 
 
 async def _values(call: Caller, row: ThreadRow) -> Any:
@@ -158,6 +207,15 @@ def _key(row: ThreadRow, by: str) -> str:
         "state_updated_at": rest.get("at", doc["updated_at"]),
     }
     return made[by]
+
+
+def kept_until(row: ThreadRow) -> dict[str, Any] | None:
+    """How long the thread stays; None for ever."""
+    doc = wire.loads(row.doc)
+    if not doc.get("ttl"):
+        return None
+    end = _end(doc, wire.loads(row.rest))
+    return {"strategy": doc["ttl"]["strategy"], "ttl_minutes": doc["ttl"]["ttl"], "expires_at": end}
 
 
 def contains(whole: Any, part: Any) -> bool:

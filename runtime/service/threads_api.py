@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the routes' annotations
 
 from satchel.memory.store import ThreadId
@@ -50,7 +49,10 @@ async def create(body: ThreadCreate, call: Called) -> Response:
     name = threads.checked(body.thread_id) if body.thread_id else str(uuid.uuid4())
     metadata = {**(body.metadata or {}), **({"graph_id": body.graph_id} if body.graph_id else {})}
     at = ThreadId(name, call.tenant)
-    made = await call.service.runs.create(at, threads.document(call, metadata))
+    more = {"ttl": body.ttl.model_dump()} if body.ttl else {}
+    made = await call.service.runs.create(at, threads.document(call, metadata, **more))
+    if not made and (row := await call.service.runs.row(at)) and await threads.over(call, row):
+        made = await call.service.runs.create(at, threads.document(call, metadata, **more))
     if not made and body.if_exists != "do_nothing":
         raise faults.conflict(f"Thread with ID {name} already exists")
     row = await threads.found(call, name)
@@ -93,22 +95,29 @@ async def prune(body: ThreadPrune, call: Called) -> Response:
             continue
         done += 1
         if body.strategy == "delete":
-            await _remove(call, row.thread)
+            await threads.remove(call, row.thread)
         elif served := await threads.graph_of(call, row):
             await served.prune(row.thread)
     return answers.json({"pruned_count": done})
 
 
 @router.get("/threads/{thread}")
-async def get(thread: str, call: Called) -> Response:
-    """A thread."""
-    return answers.json(await threads.shown(call, await threads.found(call, thread)))
+async def get(thread: str, call: Called, include: str = "") -> Response:
+    """A thread; `include=ttl` says how long it stays."""
+    row = await threads.found(call, thread)
+    more = {"ttl": threads.kept_until(row)} if "ttl" in include.split(",") else {}
+    return answers.json({**await threads.shown(call, row), **more})
 
 
 @router.patch("/threads/{thread}")
-async def patch(thread: str, body: ThreadPatch, call: Called) -> Response:
-    """Merge metadata into a thread's."""
-    row = await threads.changed(call, await threads.of(call, thread), {"metadata": body.metadata or {}})
+async def patch(
+    thread: str, body: ThreadPatch, call: Called, prefer: Annotated[str | None, Header()] = None
+) -> Response:
+    """Merge metadata into a thread's; with `Prefer: return=minimal` nothing is answered."""
+    change = {"metadata": body.metadata or {}, **({"ttl": body.ttl.model_dump()} if body.ttl else {})}
+    row = await threads.changed(call, await threads.of(call, thread), change)
+    if prefer == "return=minimal":
+        return answers.nothing()
     return answers.json(await threads.shown(call, row))
 
 
@@ -116,18 +125,8 @@ async def patch(thread: str, body: ThreadPatch, call: Called) -> Response:
 async def delete(thread: str, call: Called) -> Response:
     """Remove a thread with its runs and its state; a run that goes on is stopped."""
     row = await threads.found(call, thread)
-    await _remove(call, row.thread)
+    await threads.remove(call, row.thread)
     return answers.nothing()
-
-
-async def _remove(call: Caller, at: ThreadId) -> None:
-    row = await call.service.runs.row(at)
-    served = await threads.graph_of(call, row) if row else None
-    queue = row.queue if row else ()
-    await call.service.runs.delete(at)
-    await asyncio.gather(*(call.service.dispatcher.cancel(at, run) for run in queue))
-    if served is not None:
-        await served.delete(at)
 
 
 @router.post("/threads/{thread}/copy")

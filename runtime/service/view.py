@@ -189,9 +189,12 @@ class Shown:
         return found
 
     def last(self, log: Sequence[Entry]) -> list[Part]:
-        """What came without an event, and the state at the end."""
-        found = self._news(log, quiet=True)
-        return [*found, Part("values", values(log))] if "values" in self._modes else found
+        """What came without an event, what the run waits for, and the state at the end."""
+        waits = {"__interrupt__": found} if (found := rest(log).interrupts.get("run")) else {}
+        told = self._news(log, quiet=True)
+        if waits and "updates" in self._modes:
+            told.append(Part("updates", waits))
+        return [*told, Part("values", {**values(log), **waits})] if "values" in self._modes else told
 
     def _news(self, log: Sequence[Entry], *, quiet: bool = False) -> list[Part]:
         whole = messages(log)
@@ -229,6 +232,6 @@ def schemas(name: str) -> dict[str, Any]:
         "input_schema": given,
         "output_schema": made,
         "state_schema": made,
-        "config_schema": None,
+        "config_schema": {},
         "context_schema": None,
     }

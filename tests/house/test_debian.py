@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.debian
-@pytest.mark.parametrize("program", ["redis-server", "chromium"])
+@pytest.mark.parametrize("program", ["redis-server", "chromium", "node", "npm"])
 def test_a_program_of_the_debian_legs_starts(program: str) -> None:
     found = shutil.which(program)
     assert found, f"{program} is missing: run `bash .ci/run` as root on Debian, or install the package {program}"

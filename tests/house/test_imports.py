@@ -32,8 +32,8 @@ SERVICE = {
     f"satchel.runtime.service.{name}"
     for name in (
         "answers", "api_keys", "app", "assistants_api", "auth", "auth_sdk", "bodies", "caller", "chat", "document",
-        "faults",
-        "guard", "own_api", "rules", "runs_api", "serving", "store_api", "streaming", "threads_api",
+        "faults", "guard", "openai_errors", "own_api", "protocol_api", "rules", "runs_api", "serving", "store_api",
+        "streaming", "thread_stream", "threads_api",
     )
 }  # fmt: skip
 """The routes of the service and what they answer with."""
@@ -97,6 +97,7 @@ ROOMS = {
         "satchel.runtime.service.chat",
         "satchel.runtime.service.document",
         "satchel.runtime.service.models",
+        "satchel.runtime.service.protocol_api",
         "satchel.runtime.service.settings",
         "satchel.runtime.service.shapes",
         "satchel.runtime.service.snapshots",

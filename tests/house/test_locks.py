@@ -1,4 +1,4 @@
-"""The locks: every requirement hashed, no address in them, and one version of each library in all three."""
+"""The locks: every requirement hashed, no address in them, and one version of each library in all of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-LOCKS = ("run", "test", "lint")
+LOCKS = ("run", "serve", "test", "lint")
 PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)")
 
 
@@ -40,14 +40,15 @@ def test_a_lock_holds_no_address(root: Path, lock: str) -> None:
 
 
 def test_each_lock_holds_the_smaller_one_at_the_same_versions(root: Path) -> None:
-    run, test, lint = (pins(root, lock).items() for lock in LOCKS)
-    assert run <= test <= lint
+    run, serve, test, lint = (pins(root, lock).items() for lock in LOCKS)
+    assert run <= serve <= test <= lint
 
 
 def test_the_locks_hold_what_the_project_asks_for(root: Path, project: dict[str, Any]) -> None:
     extras = project["project"]["optional-dependencies"]
     run = names(project["project"]["dependencies"]) | names(project["dependency-groups"]["build"])
     assert run <= set(pins(root, "run"))
+    assert run | names(extras["service"]) | names(extras["models"]) <= set(pins(root, "serve"))
     assert run | names(extras["test"]) <= set(pins(root, "test"))
     assert names(extras["lint"]) <= set(pins(root, "lint"))
 

@@ -84,9 +84,9 @@ class Server:
         return path.read_text().splitlines() if path.exists() else []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for the tests of a module."""
+    """One server for all tests that do not kill it."""
     made = Server(tmp_path_factory.mktemp("service"))
     yield made.start()
     made.kill()

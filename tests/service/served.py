@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import operator
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,12 +13,14 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.runtime import Runtime  # noqa: TC002 - LangGraph reads the annotations of nodes
 from langgraph.types import interrupt
 from typing_extensions import TypedDict  # pydantic describes no other before Python 3.12
 
 from satchel import Agent, Budget, tool
 from satchel.runtime.context.message import Message, ToolCall
 from satchel.runtime.models import Answer, Scripted
+from satchel.runtime.service.example import desk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +67,13 @@ async def second(state: State) -> State:
     return {"done": [f"second {state.get('name')}"], "gate": ""}
 
 
+async def fails(state: MessagesState) -> MessagesState:  # noqa: ARG001 - the shape of a node
+    effect("failed")
+    raise ValueError("wrong on purpose")
+
+
+failing = StateGraph(MessagesState).add_node(fails).add_edge(START, "fails").compile()
+
 steps = (
     StateGraph(State).add_node(first).add_node(second).add_edge(START, "first").add_edge("first", "second").compile()
 )
@@ -76,6 +86,29 @@ async def talk(state: MessagesState) -> MessagesState:
 
 chat = StateGraph(MessagesState).add_node(talk).add_edge(START, "talk").compile()
 outer = StateGraph(MessagesState).add_node("inner", chat).add_edge(START, "inner").compile()
+
+
+async def ask(state: MessagesState) -> MessagesState:
+    """Asks the caller for a tool, and says what it gave."""
+    last = state["messages"][-1]
+    if last.type == "tool":
+        return {"messages": [AIMessage(f"it is {last.content}")]}
+    return {"messages": [AIMessage("", tool_calls=[{"name": "weather", "args": {"city": "Ulm"}, "id": "w1"}])]}
+
+
+asker = StateGraph(MessagesState).add_node(ask).add_edge(START, "ask").compile()
+
+
+@dataclass
+class Told:
+    who: str = "nobody"
+
+
+async def tell(state: State, runtime: Runtime[Told]) -> State:  # noqa: ARG001 - the shape of a node
+    return {"answer": runtime.context.who}
+
+
+told = StateGraph(State, context_schema=Told).add_node(tell).add_edge(START, "tell").compile()
 
 TURNS = 30
 
@@ -105,4 +138,7 @@ book = Agent(Scripted(reader), [look], context_limit=60_000, budget=Budget(steps
 thrifty = Agent(Scripted(reader), [look], context_limit=60_000, budget=Budget(steps=3), on_budget="pause")
 echo = Agent("sim:echo")
 
-served = {"steps": steps, "chat": chat, "outer": outer, "book": book, "thrifty": thrifty, "echo": echo}
+served = {
+    "steps": steps, "chat": chat, "outer": outer, "told": told, "asker": asker, "failing": failing,
+    "book": book, "thrifty": thrifty, "echo": echo, "agent": desk,
+}  # fmt: skip

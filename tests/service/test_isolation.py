@@ -81,6 +81,14 @@ ROWS: Mapping[str, tuple[int, dict[str, Any]]] = {
         200,
         {"model": "echo", "messages": SAID["messages"], "metadata": {"thread_id": "{thread}"}},
     ),
+    "GET /v1/models/{name}": (200, {}),
+    "GET /v1/chat/completions/{completion}": (200, {}),
+    "GET /threads/{thread}/stream": (200, {}),
+    "POST /threads/{thread}/stream/events": (200, {"channels": ["values"]}),
+    "POST /threads/{thread}/commands": (
+        200,
+        {"id": 1, "method": "input.respond", "params": {"interrupt_id": "x"}},
+    ),
     "GET /metrics": (404, {}),  # for the operator alone
     "DELETE /store/items": (204, ITEM),
     "DELETE /threads/{thread}/runs/{run}": (204, {}),
@@ -93,7 +101,16 @@ ROWS: Mapping[str, tuple[int, dict[str, Any]]] = {
 MAKES = {"POST /threads", "POST /v1/chat/completions", "POST /assistants"}
 """A stranger who names what is not there makes one of its own: two tenants, two threads."""
 
-SERVED = {"POST /assistants/search", "POST /assistants/count", "GET /v1/models", "POST /assistants", "POST /runs"}
+PUBLIC = {"GET /v1/models/{name}"}
+"""What names nothing of a tenant's."""
+
+ENDLESS = {"GET /threads/{thread}/stream", "POST /threads/{thread}/stream/events"}
+"""Their answers end with their reader."""
+
+SERVED = {
+    "POST /assistants/search", "POST /assistants/count", "GET /v1/models", "GET /v1/models/{name}", "POST /assistants",
+    "POST /runs",
+}  # fmt: skip
 """What names the graphs that are served, to everybody."""
 
 NOTHING = {
@@ -102,6 +119,8 @@ NOTHING = {
     "0",
     "null",
     '{"pruned_count":0}',
+    'event: error\ndata: {"error":"HTTPException","message":"404: Run not found"}\n\n',
+    '{"type":"error","id":1,"error":"no_such_interrupt","message":"Unknown or already-consumed interrupt: x"}',
     '{"__error__":{"error":"HTTPException","message":"404: Run not found"}}',
 }
 """What those are told who join, count or find what is not there."""
@@ -120,12 +139,15 @@ class World:
         self.owner.get(f"/threads/{thread}/runs/{run['run_id']}/join")
         state = self.owner.get(f"/threads/{thread}/state").json()
         form = {**FORM, "graph_id": "outer"}
+        chat = {"model": "echo", "store": True, **SAID}
         self.ids = {
             "thread": thread,
             "run": run["run_id"],
             "checkpoint": state["checkpoint"]["checkpoint_id"],
             "assistant": self.owner.post("/assistants", json=form).json()["assistant_id"],
             "ref": "res:000000000",
+            "name": "steps",
+            "completion": self.owner.post("/v1/chat/completions", json=chat).json()["id"].removeprefix("chatcmpl-"),
             "ns": "inner",
         }
         self.owner.put("/store/items", json={**ITEM, "value": {"likes": "green"}})
@@ -134,6 +156,10 @@ class World:
         method, _, path = operation.partition(" ")
         sent = filled(ROWS[operation][1], ids)
         url = filled(path, ids)
+        if operation in ENDLESS:
+            with who.stream(method, url, json=sent if method == "POST" else None) as answer:
+                text = b"" if answer.status_code == 200 else answer.read()
+                return httpx.Response(answer.status_code, headers=answer.headers, content=text)
         if method == "GET":
             return who.get(url, params=sent)
         return who.request(method, url, json=sent.get("", sent))
@@ -162,7 +188,7 @@ def filled(given: Any, ids: Ids) -> Any:
 
 def unknown(ids: Ids) -> Ids:
     """Ids of the same shape that were never given out."""
-    return {name: str(uuid.uuid4()) if name not in {"ref", "ns"} else value for name, value in ids.items()}
+    return {name: str(uuid.uuid4()) if name not in {"ref", "ns", "name"} else value for name, value in ids.items()}
 
 
 def told(answer: httpx.Response) -> tuple[int, str, list[str]]:
@@ -217,7 +243,7 @@ def test_a_stranger_is_told_what_it_would_be_told_about_nothing(world: World) ->
         )
         assert told(foreign) == told(missing), operation
         assert foreign.status_code < 500, operation
-        if operation not in MAKES and "{" in f"{operation}{ROWS[operation][1].values()}":
+        if operation not in MAKES | PUBLIC and "{" in f"{operation}{ROWS[operation][1].values()}":
             assert foreign.status_code == 404 or foreign.text in NOTHING, operation
         assert operation in SERVED or not kept.search(foreign.text), operation
         assert operation.startswith("GET") or world.look() == before, operation

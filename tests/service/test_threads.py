@@ -1,0 +1,99 @@
+"""Streams of whole threads: `threads.join_stream`, and sessions with commands and channels (streaming version 3)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.service.served import TURNS
+
+if TYPE_CHECKING:
+    from langgraph_sdk.client import LangGraphClient
+
+    from tests.service.conftest import Server
+
+SAID: Any = {"messages": [{"role": "user", "content": "hi"}]}
+
+
+async def test_a_thread_is_followed_over_its_runs_and_read_on_after_an_event(client: LangGraphClient) -> None:
+    name = (await client.threads.create())["thread_id"]
+
+    async def followed(ends: int, **more: Any) -> list[Any]:
+        found: list[Any] = []
+        stream: Any = client.threads.join_stream(name, **more)
+        async for part in await stream if asyncio.iscoroutine(stream) else stream:
+            found.append(part)
+            if sum(one.data.get("status") == "run_done" for one in found) == ends:
+                break
+        return found
+
+    listening = asyncio.create_task(followed(2, last_event_id="0"))
+    for word in ("a", "b"):
+        run = await client.runs.create(name, "steps", input={"name": word}, stream_mode=["updates"])
+        await client.runs.join(name, run["run_id"])
+    seen = await listening
+    assert [part.event for part in seen] == ["metadata", "updates", "updates", "metadata"] * 2
+    assert await followed(1, last_event_id=seen[4].id) == seen[5:]
+    lifecycle = await followed(2, last_event_id="0", stream_mode="lifecycle")
+    assert lifecycle == [seen[n] for n in (0, 3, 4, 7)]
+
+
+async def test_a_session_starts_a_run_and_gets_its_values_and_its_output(client: LangGraphClient) -> None:
+    async with client.threads.stream(assistant_id="steps") as session:
+        await session.run.start(input={"name": "a"})
+        values = [value async for value in session.values]
+        output: Any = await session.output
+    assert values[-1] == output
+    assert output["done"] == ["first a", "second a"]
+
+
+async def test_a_session_gets_messages_in_pieces_and_finds_subgraphs(client: LangGraphClient) -> None:
+    async with client.threads.stream(assistant_id="chat") as session:
+        await session.run.start(input=SAID)
+        messages = [message async for message in session.messages]
+        assert [str(await message.text) for message in messages] == ["hello there my friend"]
+    async with client.threads.stream(assistant_id="outer") as session:
+        await session.run.start(input=SAID)
+        assert [graph.graph_name async for graph in session.subgraphs] == ["inner"]
+        output: Any = await session.output
+        assert output["messages"][-1]["content"] == "hello there my friend"
+
+
+async def test_a_session_answers_an_interrupt(client: LangGraphClient) -> None:
+    for assistant, given, answer, key, end in (
+        ("steps", {"ask": True}, "yes", "answer", "yes"),
+        ("thrifty", {"task": "read"}, {"add_budget": {"steps": 60}}, "output", f"read {TURNS - 1} pages"),
+    ):
+        async with client.threads.stream(assistant_id=assistant) as session:
+            await session.run.start(input=given)
+            async for _ in session.values:
+                pass
+            assert session.interrupted
+            await session.run.respond(answer)
+            output: Any = await session.output
+        assert output[key] == end
+
+
+async def test_a_run_that_fails_ends_its_session(client: LangGraphClient) -> None:
+    async with client.threads.stream(assistant_id="failing") as session:
+        await session.run.start(input=SAID)
+        with pytest.raises(Exception, match="wrong on purpose"):
+            await session.output
+
+
+async def test_what_is_no_command_or_channel_is_told(server: Server, client: LangGraphClient) -> None:
+    name = (await client.threads.create())["thread_id"]
+    async with httpx.AsyncClient(base_url=f"{server.url}/threads/{name}") as http:
+        for asked, code in (
+            ({"id": 1, "method": "nothing"}, "unknown_command"),
+            ({"id": 1, "method": "run.start"}, "invalid_argument"),
+            ({"id": 1, "method": "run.start", "params": {"assistant_id": "nobody"}}, "unknown_error"),
+            ({"id": 1, "method": "input.respond", "params": {"interrupt_id": "x"}}, "no_such_interrupt"),
+            ({"method": "run.start"}, "invalid_argument"),
+        ):
+            assert (await http.post("/commands", json=asked)).json()["error"] == code
+        assert (await http.post("/stream/events", json={"channels": ["nothing"]})).status_code == 400
+        assert (await http.post("/stream/events", json={})).status_code == 400
