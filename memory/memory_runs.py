@@ -140,7 +140,7 @@ class MemoryRuns(MemoryEvents):
             if turn.run in kept.runs:
                 kept.runs[turn.run] = replace(kept.runs[turn.run], status="pending")
 
-    async def finish(self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float) -> None:
+    async def finish(self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float) -> bool:
         """End the run and the turn."""
         kept = self._held(turn)
         self._leave(kept, turn.run)
@@ -152,6 +152,7 @@ class MemoryRuns(MemoryEvents):
         if drop == "thread":
             del self._threads[turn.thread]
         self._close(turn.thread, turn.run, status, keep)
+        return bool(kept.queue)
 
     async def append(self, turn: Turn, events: Sequence[tuple[str, bytes]]) -> None:
         """Append events to the run's stream."""

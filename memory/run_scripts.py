@@ -110,7 +110,7 @@ FINISH = (
 -- KEYS runs, q, fence, hold, all, stream    ARGV token, run, status, error, rest, drop, keep in ms, now
 local there = redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then
-  if redis.call('HGET', KEYS[1], at(ARGV[2], 'f')) == ARGV[1] then return 1 end
+  if redis.call('HGET', KEYS[1], at(ARGV[2], 'f')) == ARGV[1] then return 2 end
   return (ARGV[6] ~= '' and not there) and 1 or 0
 end
 leave(ARGV[2])
@@ -127,7 +127,7 @@ elseif there then
     at(ARGV[2], 'f'), ARGV[1])
 end
 close(KEYS[6], ARGV[3], ARGV[7])
-return 1
+return redis.call('EXISTS', KEYS[2]) == 1 and 2 or 1
 """
 )
 
@@ -203,8 +203,10 @@ return redis.call('HSETNX', KEYS[1], ARGV[1] .. ' r', '1')
 """
 
 IDLE = """
--- KEYS busy    ARGV thread, before (ms): take it off if nobody has named it since
-local named = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if named and tonumber(named) < tonumber(ARGV[2]) then redis.call('ZREM', KEYS[1], ARGV[1]) end
+-- KEYS busy    ARGV before (ms), threads: take those off that nobody has named since
+for i = 2, #ARGV do
+  local named = redis.call('ZSCORE', KEYS[1], ARGV[i])
+  if named and tonumber(named) < tonumber(ARGV[1]) then redis.call('ZREM', KEYS[1], ARGV[i]) end
+end
 return 1
 """

@@ -149,10 +149,11 @@ class Runs(Protocol):
     async def release(self, turn: Turn) -> None:
         """Give the turn back with its run not ended: it is next again."""
 
-    async def finish(self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float) -> None:
+    async def finish(self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float) -> bool:
         """End the run and the turn, and `drop` what nobody needs any more; its events stay for `keep` seconds.
 
-        Raises `LeaseLost` if another executor has the thread: then nothing is written.
+        Says whether other runs wait in the thread. Raises `LeaseLost` if another executor has it: then nothing is
+        written.
         """
 
     async def append(self, turn: Turn, events: Sequence[tuple[str, bytes]]) -> None:

@@ -28,6 +28,13 @@ MOST_EVENTS = 10_000
 QUIET = 60_000
 """Milliseconds after which a thread without runs is no longer listed as busy."""
 
+LOOKS = 500
+"""Threads that are looked at in one go."""
+
+
+MORE = 2
+"""What the script answers that ended a run behind which others wait."""
+
 
 class ServerRuns(ServerEvents):
     """Threads, runs and events of a service, on one server."""
@@ -149,15 +156,20 @@ class ServerRuns(ServerEvents):
         names = RunKeys.of(turn.thread)
         await self._run("RELEASE", [names.runs, names.fence, names.hold], [turn.token, turn.run])
 
-    async def finish(self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float) -> None:
-        """End the run and the turn."""
+    async def finish(self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float) -> bool:
+        """End the run and the turn; whether other runs wait."""
         names = RunKeys.of(turn.thread)
         at = [names.runs, names.q, names.fence, names.hold, names.all, stream_key(turn.thread, turn.run)]
         if drop:
             await self._unlist(turn.thread, turn.run, drop)
         args = [turn.token, turn.run, status, error, rest, drop, int(keep * 1000), _now()]
-        if not await self._run("FINISH", at, args):
+        done = await self._run("FINISH", at, args)
+        if not done:
             raise LeaseLost(lost(turn.thread))
+        if drop == "thread":
+            with self._errors():
+                await self._redis.zrem(keys.BUSY, keys.address(turn.thread))
+        return bool(done == MORE)
 
     async def append(self, turn: Turn, events: Sequence[tuple[str, bytes]]) -> None:
         """Append events to the run's stream."""
@@ -203,15 +215,24 @@ class ServerRuns(ServerEvents):
     async def waiting(self) -> list[ThreadId]:
         """Threads that may hold runs to execute; those without any for a while are taken off the list."""
         with self._errors():
-            found = await self._redis.zrange(keys.BUSY, 0, -1)
-            threads = [ThreadId(*keys.addressed(listed)) for listed in found]
+            found = await self._redis.zrange(keys.BUSY, 0, -1, withscores=True)
+        waiting: list[ThreadId] = []
+        for first in range(0, len(found), LOOKS):
+            waiting += await self._full(found[first : first + LOOKS])
+        return waiting
+
+    async def _full(self, listed: Sequence[tuple[bytes, float]]) -> list[ThreadId]:
+        """Those of the listed threads that hold runs."""
+        threads = [ThreadId(*keys.addressed(name)) for name, _ in listed]
+        with self._errors():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for thread in threads:
                     pipe.exists(RunKeys.of(thread).q)
-                full = await pipe.execute() if threads else []
-        for listed, there in zip(found, full, strict=True):
-            if not there:
-                await self._run("IDLE", [keys.BUSY], [listed, _now() - QUIET])
+                full = await pipe.execute()
+        before = _now() - QUIET
+        idle = [name for (name, named), there in zip(listed, full, strict=True) if not there and named < before]
+        if idle:
+            await self._run("IDLE", [keys.BUSY], [before, *idle])
         return [thread for thread, there in zip(threads, full, strict=True) if there]
 
     async def _rows(self, thread: ThreadId, runs: Sequence[str]) -> list[RunRow]:
@@ -231,9 +252,11 @@ class ServerRuns(ServerEvents):
     async def _unlist(self, thread: ThreadId, run: str, drop: Drop) -> None:
         """Take what will be dropped off the tenant's lists, before it is: then a crash leaves nothing listed."""
         with self._errors():
-            await self._redis.hdel(keys.index_of_runs(thread.tenant), run)
-            if drop == "thread":
-                await self._redis.zrem(keys.index_of_service(thread.tenant), keys.listed(thread))
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.hdel(keys.index_of_runs(thread.tenant), run)
+                if drop == "thread":
+                    pipe.zrem(keys.index_of_service(thread.tenant), keys.listed(thread))
+                await pipe.execute()
 
     async def _run(self, script: str, names: Sequence[str], args: Sequence[Any]) -> Any:
         with self._errors():

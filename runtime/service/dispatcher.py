@@ -27,7 +27,8 @@ LOOK = 5.0
 SLOTS = 64
 """Runs that one process executes at once."""
 
-Execute = Callable[[Turn], Awaitable[None]]
+Execute = Callable[[Turn], Awaitable[bool]]
+"""Executes a turn; whether its thread may hold more to execute."""
 
 
 class Dispatcher(Protocol):
@@ -114,7 +115,8 @@ class InProcess:
                         if thread not in self._again:
                             return
                         continue
-                    await self._execute(turn)
+                    if not await self._execute(turn) and thread not in self._again:
+                        return
         except StoreError:
             pass  # the thread keeps its runs, and the worker looks again
         finally:

@@ -21,25 +21,27 @@ class Outbox:
     """Writes events.
 
     All but pieces of messages are written before the graph goes on, so before its next checkpoint: a step that is kept
-    has its events. With `last_values` only the last `values` are written, at the end.
+    has its events. With `last_values` only the last `values` are written, at the end, and the first event waits for what
+    comes next.
     """
 
     def __init__(self, runs: Runs, turn: Turn, *, last_values: bool) -> None:
         self._runs = runs
         self._turn = turn
         self._last_values = last_values
-        self._values: tuple[str, bytes] | None = None
+        self._values: Any = None
         self._waiting: list[tuple[str, bytes]] = []
         self._order = asyncio.Lock()
         self._timer: asyncio.Task[None] | None = None
 
     async def add(self, name: str, data: Any) -> None:
         """Write an event, soon."""
-        event = (name, dumps(data))
         if self._last_values and name == "values":
-            self._values = event
+            self._values = data
             return
-        self._waiting.append(event)
+        self._waiting.append((name, dumps(data)))
+        if self._last_values and name == "metadata":
+            return
         if name.startswith("messages") and len(self._waiting) < MOST:
             if self._timer is None:
                 self._timer = asyncio.create_task(self._soon())
@@ -49,7 +51,7 @@ class Outbox:
     async def flush(self) -> None:
         """Write what waits."""
         if self._values is not None:
-            self._waiting.append(self._values)
+            self._waiting.append(("values", dumps(self._values)))
             self._values = None
         if self._timer is not None:
             self._timer.cancel()

@@ -105,13 +105,11 @@ async def events(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncI
         await follower.aclose()
 
 
-async def answer(
-    call: Caller, thread: ThreadId, run: str, *, cancel: bool = False, headers: dict[str, str] | None = None
-) -> StreamingResponse:
+async def answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool = False) -> StreamingResponse:
     """The values at the end of a run as one JSON answer, with a newline now and then before it."""
-    place_of = place(f"/threads/{thread.name}/runs/{run}", "join")
+    headers = place(f"/threads/{thread.name}/runs/{run}", "join")
     body = _answer(call, thread, run, cancel=cancel)
-    return StreamingResponse(body, media_type="application/json", headers={**place_of, **(headers or {})})
+    return StreamingResponse(body, media_type="application/json", headers=headers)
 
 
 async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool) -> AsyncIterator[bytes]:

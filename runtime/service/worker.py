@@ -52,7 +52,7 @@ class Worker:
         self._runs = runs
         self._find = find
         self._metrics = metrics
-        self._going: dict[str, tuple[asyncio.Task[None], RunControl, asyncio.Event]] = {}
+        self._going: dict[str, tuple[asyncio.Task[bool], RunControl, asyncio.Event]] = {}
         self._why: dict[str, str] = {}
 
     def look(self, run: str) -> None:
@@ -72,16 +72,18 @@ class Worker:
             if not task.done():
                 self._stop(run, "drain")
 
-    async def execute(self, turn: Turn) -> None:
-        """Execute a turn to its end; whatever happens, the run has an end, or waits to be executed again."""
+    async def execute(self, turn: Turn) -> bool:
+        """Execute a turn to its end; whatever happens, the run has an end, or waits to be executed again.
+
+        Says whether its thread may hold more to execute.
+        """
         control, bell = RunControl(), asyncio.Event()
         task = asyncio.create_task(self._work(turn, control), name=f"run {turn.run}")
         self._going[turn.run] = (task, control, bell)
         beat = asyncio.create_task(self._beat(turn, bell))
         try:
             await asyncio.wait([task])
-            if not task.cancelled() and (problem := task.exception()):
-                raise problem
+            return task.cancelled() or task.result()
         except LeaseLost:
             log.warning("run %s was taken over by another executor; what this one wrote since was refused", turn.run)
         except StoreError:
@@ -90,6 +92,7 @@ class Worker:
             beat.cancel()
             del self._going[turn.run]
             self._why.pop(turn.run, None)
+        return True
 
     async def _beat(self, turn: Turn, bell: asyncio.Event) -> None:
         if turn.cancel:
@@ -114,10 +117,10 @@ class Worker:
             self._why[run] = why
             self._going[run][0].cancel()
 
-    async def _work(self, turn: Turn, control: RunControl) -> None:
+    async def _work(self, turn: Turn, control: RunControl) -> bool:
         row = await self._runs.run(turn.thread, turn.run)
         if row is None:  # deleted while it waited
-            return
+            return True
         asked = wire.loads(row.doc)
         began = time.monotonic()
         served = await self._find(turn.thread.tenant, asked["graph_id"])
@@ -132,7 +135,7 @@ class Worker:
             status, error = "interrupted", MESSAGES.get(why)
             if error is None:
                 await self._hand_back(turn, outbox, why)
-                return
+                return True
             if why == "rollback":
                 await served.undo(turn.thread, turn.run)
                 status = "rollback"
@@ -145,7 +148,7 @@ class Worker:
         finally:
             self._metrics.ended(status, time.monotonic() - began)
         await outbox.flush()
-        await self._finish(turn, asked, served, status, error)
+        return await self._finish(turn, asked, served, status, error)
 
     async def _drive(self, job: Job, served: Served, outbox: Outbox) -> None:
         if job.attempt > ATTEMPTS:
@@ -163,13 +166,13 @@ class Worker:
 
     async def _finish(
         self, turn: Turn, asked: dict[str, Any], served: Served, status: str, error: dict[str, str] | None
-    ) -> None:
+    ) -> bool:
         drop: Drop = "run" if status == "rollback" else ""
         if asked.get("temporary"):
             drop = "thread"
             await served.delete(turn.thread)
         rest = Rest() if drop == "thread" else await served.rest(turn.thread)
-        await self._runs.finish(
+        return await self._runs.finish(
             turn,
             status=status,
             error=wire.dumps(error) if error else b"",
