@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from satchel.memory import keys, run_scripts
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from satchel.memory.redis_store import ServerStore
-    from satchel.memory.runs import Action, Drop, Strategy
+    from satchel.memory.runs import Action, Drop, Events, Strategy
 
 MOST_EVENTS = 10_000
 """Events of a run that are kept, about; a reader that is further behind misses the oldest."""
@@ -108,10 +109,10 @@ class ServerRuns(ServerEvents):
         self, thread: ThreadId, run: str, doc: bytes, *, strategy: Strategy, due: int, make: bytes | None, limit: int
     ) -> Admitted:
         """Accept a run, once."""
-        if make is not None:
-            await self._enlist(thread)
         with self._errors():
             async with self._redis.pipeline(transaction=False) as pipe:
+                if make is not None:
+                    pipe.zadd(keys.index_of_service(thread.tenant), {keys.listed(thread): _now()})
                 pipe.hset(keys.index_of_runs(thread.tenant), run, keys.listed(thread))
                 pipe.zadd(keys.BUSY, {keys.address(thread): _now()})
                 await pipe.execute()
@@ -140,7 +141,7 @@ class ServerRuns(ServerEvents):
             return NoTurn(held=True, seconds=max(reply[2], 0) / 1000)
         if reply[0] == b"none":
             return NoTurn(held=False, seconds=max(0, int(reply[1]) - _now()) / 1000 if reply[1] else None)
-        return Turn(thread, reply[2].decode(), reply[1].decode(), int(reply[3]), reply[4].decode())
+        return Turn(thread, reply[2].decode(), reply[1].decode(), int(reply[3]), reply[4].decode(), reply[5])
 
     async def renew(self, turn: Turn, *, ttl: float) -> str:
         """Hold the turn for `ttl` more seconds."""
@@ -156,13 +157,15 @@ class ServerRuns(ServerEvents):
         names = RunKeys.of(turn.thread)
         await self._run("RELEASE", [names.runs, names.fence, names.hold], [turn.token, turn.run])
 
-    async def finish(self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float) -> bool:
+    async def finish(
+        self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float, events: Events = ()
+    ) -> bool:
         """End the run and the turn; whether other runs wait."""
         names = RunKeys.of(turn.thread)
         at = [names.runs, names.q, names.fence, names.hold, names.all, stream_key(turn.thread, turn.run)]
         if drop:
             await self._unlist(turn.thread, turn.run, drop)
-        args = [turn.token, turn.run, status, error, rest, drop, int(keep * 1000), _now()]
+        args = [turn.token, turn.run, status, error, rest, drop, int(keep * 1000), _now(), *chain.from_iterable(events)]
         done = await self._run("FINISH", at, args)
         if not done:
             raise LeaseLost(lost(turn.thread))
@@ -171,10 +174,10 @@ class ServerRuns(ServerEvents):
                 await self._redis.zrem(keys.BUSY, keys.address(turn.thread))
         return bool(done == MORE)
 
-    async def append(self, turn: Turn, events: Sequence[tuple[str, bytes]]) -> None:
+    async def append(self, turn: Turn, events: Events) -> None:
         """Append events to the run's stream."""
         at = [RunKeys.of(turn.thread).fence, stream_key(turn.thread, turn.run)]
-        args = [turn.token, secrets.token_hex(4), MOST_EVENTS, *(part for event in events for part in event)]
+        args = [turn.token, secrets.token_hex(4), MOST_EVENTS, *chain.from_iterable(events)]
         if not await self._run("APPEND", at, args):
             raise LeaseLost(lost(turn.thread))
 

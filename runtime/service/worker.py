@@ -21,7 +21,7 @@ from satchel.runtime.service.served import Job, Rest
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from satchel.memory.runs import Drop, Runs, Turn
+    from satchel.memory.runs import Drop, Events, Runs, Turn
     from satchel.runtime.service.metrics import Metrics
     from satchel.runtime.service.served import Served
 
@@ -118,10 +118,9 @@ class Worker:
             self._going[run][0].cancel()
 
     async def _work(self, turn: Turn, control: RunControl) -> bool:
-        row = await self._runs.run(turn.thread, turn.run)
-        if row is None:  # deleted while it waited
+        if not turn.doc:  # removed while it waited
             return True
-        asked = wire.loads(row.doc)
+        asked = wire.loads(turn.doc)
         began = time.monotonic()
         served = await self._find(turn.thread.tenant, asked["graph_id"])
         outbox = Outbox(self._runs, turn, last_values=bool(asked.get("wait")))
@@ -147,8 +146,7 @@ class Worker:
             await outbox.add("error", error)
         finally:
             self._metrics.ended(status, time.monotonic() - began)
-        await outbox.flush()
-        return await self._finish(turn, asked, served, status, error)
+        return await self._finish(turn, asked, served, status, error=error, events=await outbox.rest())
 
     async def _drive(self, job: Job, served: Served, outbox: Outbox) -> None:
         if job.attempt > ATTEMPTS:
@@ -165,7 +163,14 @@ class Worker:
         await self._runs.release(turn)
 
     async def _finish(
-        self, turn: Turn, asked: dict[str, Any], served: Served, status: str, error: dict[str, str] | None
+        self,
+        turn: Turn,
+        asked: dict[str, Any],
+        served: Served,
+        status: str,
+        *,
+        error: dict[str, str] | None,
+        events: Events,
     ) -> bool:
         drop: Drop = "run" if status == "rollback" else ""
         if asked.get("temporary"):
@@ -179,6 +184,7 @@ class Worker:
             rest=rested(rest, error, failed=status == "error"),
             drop=drop,
             keep=KEEP_RESUMABLE if asked.get("stream_resumable") else KEEP,
+            events=events,
         )
 
 
