@@ -47,6 +47,7 @@ class Session:
         self.spec = spec
         self.log = snapshots.log
         self.emit = emit
+        self.append = self.log.append
         self.history = History(spec.context(self.log.salt), spec.tools, Calibration(spec.model.name, spec.model.exact))
         if snapshots.found:
             self.history.restore(snapshots.found)
@@ -54,8 +55,7 @@ class Session:
         self._snapshots = snapshots
         self._gate = Gate(spec)
         self._since = time.monotonic()
-        self._prompt_tokens = 0
-        self._peak = 0
+        self._prompt_tokens = self._peak = 0
 
     @classmethod
     async def open(cls, spec: Spec, store: Store, thread: ThreadId, *, salt: bytes | None, emit: Emit) -> Session:
@@ -126,7 +126,7 @@ class Session:
         await self._commit(f"e{self.log.length}", [Ended(outcome=outcome, text=text, detail=detail)])
 
     async def _commit(self, op: str, records: Sequence[Record]) -> None:
-        self.history.feed(await self.log.append(op, records))
+        self.history.feed(await self.append(op, records))
 
     # ------------------------------------------------------------------ the model's turn
 
@@ -154,7 +154,7 @@ class Session:
 
     async def _ask(self, prompt: Prompt, stop: str | None) -> None:
         h, step = self.history, self.history.steps
-        self.emit(PromptSent(h.spent.steps, prompt.size, bool(prompt.folds)))
+        self.emit(PromptSent(h.spent.steps, prompt.size, bool(prompt.folds), prompt.saved))
         tools = () if stop else prompt.tools
         clock = asyncio.timeout(self._time_left())
         try:

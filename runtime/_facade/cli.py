@@ -144,11 +144,14 @@ def serve(
     ),
     port: Annotated[int, typer.Option(min=0, max=65535)] = 2024,
     store: StoreAt = None,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Log JSON lines with run, thread and trace ids.")
+    ] = False,
 ) -> None:
     """Serve an agent, a LangGraph graph, or a dict of names to these, over LangGraph's API."""
     from satchel import driving
 
-    driving.serve(agent, model=model, host=host, port=port, store=store)
+    driving.serve(agent, model=model, host=host, port=port, store=store, log_json=log_json)
 
 
 def main() -> int:

@@ -20,6 +20,8 @@ def agent(at: str | None, *, model: str | None, budget: str | None = None, **cha
     given = {name: value for name, value in changes.items() if value is not None}
     if budget is not None:
         given["budget"] = Budget.parse(budget)
+    if telemetry := _telemetry():
+        given["listeners"] = [telemetry.agent()]
     if at is None:
         if model is None:
             raise ConfigError("name an agent with --agent module:attr, or a model with --model (sim:echo needs no key)")
@@ -41,10 +43,11 @@ def _load(at: str) -> object:
         ) from None
 
 
-def serve(at: str | None, *, model: str | None, host: str, port: int, store: str | None) -> None:
+def serve(at: str | None, *, model: str | None, host: str, port: int, store: str | None, log_json: bool) -> None:
     """Serve what was asked for until the process is told to end. Raises `ConfigError` without the extra `service`."""
     try:
         from satchel.runtime.service import app
+        from satchel.runtime.service.logs import structured
         from satchel.runtime.service.serving import serve as run
     except ImportError as error:
         raise ConfigError(f"satchel serve needs {error.name}; install satchel[service]") from None
@@ -52,7 +55,23 @@ def serve(at: str | None, *, model: str | None, host: str, port: int, store: str
         raise ConfigError(
             "name what to serve with --agent module:attr, or a model with --model (sim:echo needs no key)"
         )
-    run(app(_load(at) if at else Agent(model), store=store), console.say, host=host, port=port)
+    if log_json:
+        structured()
+    served = app(_load(at) if at else Agent(model), store=store, telemetry=_telemetry())
+    run(served, console.say, host=host, port=port)
+
+
+def _telemetry() -> Any:
+    """What the environment's `OTEL_...` ask for, None for nothing. Raises `ConfigError` without the extra `otel`."""
+    from satchel.runtime.settings import telemetry_wanted
+
+    if not telemetry_wanted():
+        return None
+    try:
+        from satchel.runtime.telemetry_export import from_environment
+    except ImportError as error:
+        raise ConfigError(f"OTEL_EXPORTER_OTLP_... needs {error.name}; install satchel[otel]") from None
+    return from_environment()
 
 
 async def follow(driven: Agent, events: AsyncIterator[Event], *, as_json: bool) -> int:

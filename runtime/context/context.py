@@ -41,12 +41,13 @@ class Folded:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is sent for one model call, its size in tokens, and the folds it took to get there."""
+    """What is sent for one model call, its size in tokens, the folds it took to get there, and what these saved."""
 
     messages: tuple[Message, ...]
     tools: tuple[Json, ...]
     size: int
     folds: tuple[Folded, ...] = ()
+    saved: int = 0
 
 
 class Context:
@@ -111,6 +112,7 @@ class Context:
         """
         room = self.room(min(ceiling or self.ceiling, self.ceiling))
         folds: list[Folded] = []
+        whole = self.past.size()
         if self.past.due():
             self._fold(folds, room, page_seq)
         for deep in (False, True):
@@ -119,7 +121,8 @@ class Context:
         if self.past.size() > room:
             raise Overflow(f"{self.past.size()} tokens of messages, room for {room}")
         self.past.sent()
-        return self._assemble(state if final or self.past.digest.turns else "", tuple(folds))
+        saved = whole - self.past.size()
+        return self._assemble(state if final or self.past.digest.turns else "", tuple(folds), saved)
 
     def refold(self, done: Folded, page_seq: int) -> None:
         """Do a recorded fold again."""
@@ -134,7 +137,7 @@ class Context:
             digest = self.past.digest
             folds.append(Folded(room, deep, digest.page, digest.certificate))
 
-    def _assemble(self, state: str, folds: tuple[Folded, ...]) -> Prompt:
+    def _assemble(self, state: str, folds: tuple[Folded, ...], saved: int) -> Prompt:
         messages = (*self._system, *self.past.messages())
         asks = self.past.handles
         tools, size = (self._with_recall, self._fixed) if asks else (self._tools, self._plain)
@@ -144,7 +147,7 @@ class Context:
             last = replace(messages[-1], content=messages[-1].content + tail, volatile=len(tail))
             messages = (*messages[:-1], last)
             size += tokens.count(tail)
-        return Prompt(messages, tools, size, folds)
+        return Prompt(messages, tools, size, folds, saved)
 
 
 MINIMUM = 256

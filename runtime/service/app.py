@@ -19,9 +19,12 @@ from satchel.runtime.service import (
 )
 from satchel.runtime.service.dispatcher import SLOTS
 from satchel.runtime.service.engine import Service
+from satchel.runtime.service.tracing import Traced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from satchel.runtime.telemetry import Telemetry
 
 ROUTERS = (
     own_api.router,
@@ -33,14 +36,15 @@ ROUTERS = (
 )
 
 
-def app(agents: object, *, store: str | None = None, slots: int = SLOTS) -> FastAPI:
+def app(agents: object, *, store: str | None = None, slots: int = SLOTS, telemetry: Telemetry | None = None) -> FastAPI:
     """An application that serves an `Agent`, a LangGraph graph, or a mapping from names to these.
 
     `store` is where threads, runs and events are kept (None: SATCHEL_STORE, REDIS_URL or the embedded server); `slots`
-    is how many runs one process executes at once. Mounted inside another application it starts with the first request;
-    await `app.state.service.stop()` when that one ends. Raises `ConfigError` if there is nothing to serve.
+    is how many runs one process executes at once; `telemetry` hears of requests, runs and what agents do. Mounted
+    inside another application it starts with the first request; await `app.state.service.stop()` when that one ends.
+    Raises `ConfigError` if there is nothing to serve.
     """
-    service = Service(agents, store=store, slots=slots)
+    service = Service(agents, store=store, slots=slots, telemetry=telemetry)
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
@@ -51,6 +55,7 @@ def app(agents: object, *, store: str | None = None, slots: int = SLOTS) -> Fast
     made = FastAPI(title="Satchel", lifespan=living)
     made.state.service = service
     made.add_exception_handler(SatchelError, faults.told)
+    made.add_middleware(Traced, telemetry=telemetry)
     for router in ROUTERS:
         made.include_router(router)
     return made

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from satchel.memory.runs import Runs
     from satchel.memory.store import Store
     from satchel.runtime.service.served import Served
+    from satchel.runtime.telemetry import Telemetry
 
 DEFAULT = "agent"
 """The name of what is served alone."""
@@ -42,11 +43,14 @@ class Service:
     dispatcher: Dispatcher
     worker: Worker
 
-    def __init__(self, agents: object, *, store: str | None = None, slots: int = SLOTS) -> None:
+    def __init__(
+        self, agents: object, *, store: str | None = None, slots: int = SLOTS, telemetry: Telemetry | None = None
+    ) -> None:
         self.graphs: Mapping[str, Any] = agents if isinstance(agents, Mapping) else {DEFAULT: agents}
         if not self.graphs or not all(self.graphs):
             raise ConfigError("nothing to serve: give an Agent, a compiled graph, or a mapping from names to these")
         self.metrics = Metrics()
+        self.telemetry = telemetry
         self.draining = False
         self._url = store
         self._slots = slots
@@ -71,7 +75,7 @@ class Service:
             self.runs = runs_of(self.store)
             self.streams = Streams(self.runs)
             self.assistants = Assistants(self.store.fields, self.graphs)
-            self.worker = Worker(self.runs, self.served, self.metrics)
+            self.worker = Worker(self.runs, self.served, self.metrics, self.telemetry)
             dispatcher = InProcess(self.runs, self.worker.execute, self.worker.look, slots=self._slots)
             self.dispatcher = self._local = dispatcher
             self._looking = asyncio.create_task(dispatcher.worker(), name="worker")
@@ -124,6 +128,7 @@ class Service:
 
     async def _serve(self, tenant: str, name: str, made: Any) -> Served:
         if isinstance(made, Agent):
-            return ServedAgent(name, made.but(store=self.store, tenant=tenant))
+            heard = (*made.listeners, self.metrics.agent, *([self.telemetry.agent(name)] if self.telemetry else ()))
+            return ServedAgent(name, made.but(store=self.store, tenant=tenant, listeners=heard))
         parts = {"checkpointer": self.saver(tenant), "store": self.memory(tenant), "name": name}
         return ServedGraph(name, (await resolved(made)).copy(update=parts), self.saver(tenant))

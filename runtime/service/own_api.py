@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.metadata import version
 
 from fastapi import APIRouter, Request
@@ -78,4 +79,8 @@ async def info() -> Response:
 async def metrics(request: Request) -> Response:
     """Figures in Prometheus' text format."""
     service: Service = request.app.state.service
+    if service.ready:
+        with suppress(SatchelError):  # figures of this process are told without the store, too
+            threads_of = await service.runs.rows(await service.runs.waiting())
+            service.metrics.waiting(sum(len(row.queue) for row in threads_of))
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

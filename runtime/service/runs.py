@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.store import ThreadId
-from satchel.runtime.service import faults, threads, wire
+from satchel.runtime.service import faults, threads, tracing, wire
 from satchel.runtime.service.worker import KEEP
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def _document(
         "checkpoint": checkpoint or None,
         "temporary": temporary,
         "wait": wait,
+        "trace": tracing.CARRIED.get(),
     }
 
 

@@ -13,7 +13,7 @@ from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
 from satchel.memory.errors import LeaseLost, StoreError
-from satchel.runtime.service import wire
+from satchel.runtime.service import tracing, wire
 from satchel.runtime.service.dispatcher import LEASE
 from satchel.runtime.service.outbox import Outbox
 from satchel.runtime.service.served import Job, Rest
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from satchel.memory.runs import Drop, Events, Runs, Turn
     from satchel.runtime.service.metrics import Metrics
     from satchel.runtime.service.served import Served
+    from satchel.runtime.telemetry import Telemetry
 
 BEATS = 5
 """Signs of life within one lease."""
@@ -48,10 +49,17 @@ MESSAGES = {
 class Worker:
     """Executes turns. `find` gives what serves a graph of a tenant."""
 
-    def __init__(self, runs: Runs, find: Callable[[str, str], Awaitable[Served]], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        find: Callable[[str, str], Awaitable[Served]],
+        metrics: Metrics,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self._runs = runs
         self._find = find
         self._metrics = metrics
+        self._telemetry = telemetry
         self._going: dict[str, tuple[asyncio.Task[bool], RunControl, asyncio.Event]] = {}
         self._why: dict[str, str] = {}
 
@@ -121,6 +129,10 @@ class Worker:
         if not turn.doc:  # removed while it waited
             return True
         asked = wire.loads(turn.doc)
+        with tracing.run(turn, asked, self._telemetry) as told:
+            return await self._run(turn, asked, control, told)
+
+    async def _run(self, turn: Turn, asked: dict[str, Any], control: RunControl, told: Callable[[str], None]) -> bool:
         began = time.monotonic()
         served = await self._find(turn.thread.tenant, asked["graph_id"])
         outbox = Outbox(self._runs, turn, last_values=bool(asked.get("wait")))
@@ -146,6 +158,7 @@ class Worker:
             await outbox.add("error", error)
         finally:
             self._metrics.ended(status, time.monotonic() - began)
+            told(status)
         return await self._finish(turn, asked, served, status, error=error, events=await outbox.rest())
 
     async def _drive(self, job: Job, served: Served, outbox: Outbox) -> None:
