@@ -144,9 +144,7 @@ def serve(
     ),
     port: Annotated[int, typer.Option(min=0, max=65535)] = 2024,
     store: StoreAt = None,
-    log_json: Annotated[
-        bool, typer.Option("--log-json", help="Log JSON lines with run, thread and trace ids.")
-    ] = False,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines, with run and trace ids.")] = False,
 ) -> None:
     """Serve an agent, a LangGraph graph, or a dict of names to these, over LangGraph's API."""
     from satchel import driving

@@ -23,12 +23,8 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """See `logging`."""
         made = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line: dict[str, object] = {
-            "time": made,
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
+        line: dict[str, object] = {"time": made, "level": record.levelname.lower(), "logger": record.name}
+        line["message"] = record.getMessage()
         line |= {name: getattr(record, name) for name in EXTRA if hasattr(record, name)}
         line |= ABOUT.get() or {}
         if record.exc_info and record.exc_info[0]:

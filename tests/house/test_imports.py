@@ -105,7 +105,8 @@ ROOMS = {
 """The modules that may import a library; one that is not listed may be imported by the facade alone."""
 
 OPTIONAL = {
-    "cryptography", "fastapi", "langchain", "opentelemetry", "prometheus_client", "pyinstrument", "resvg_py", "starlette", "uvicorn",
+    "cryptography", "fastapi", "langchain", "opentelemetry", "prometheus_client", "pyinstrument", "resvg_py",
+    "starlette", "uvicorn",
 }  # fmt: skip
 """Libraries of the extras: imported where they are used, and there alone."""
 

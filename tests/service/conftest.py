@@ -25,16 +25,21 @@ HERE = Path(__file__).parent
 class Server:
     """`satchel serve` in a process of its own; what it keeps outlives it, in the folder that it is given."""
 
-    def __init__(self, folder: Path, agent: str = "served:served") -> None:
+    def __init__(self, folder: Path, agent: str = "served:served", *words: str, **environment: str) -> None:
         self.folder = folder
         self._agent = agent
+        self._words = words
+        self._environment = environment
         self._port = 0
+        self.said = ""
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> Server:
         """Start it and wait until it listens; started again, it listens where it did before."""
         command = [sys.executable, "-m", "satchel", "serve", "--agent", self._agent, "--port", str(self._port)]
+        command += self._words
         environment = {**os.environ, "SATCHEL_HOME": str(self.folder / "home"), "SERVED_IN": str(self.folder)}
+        environment |= self._environment
         self._process = subprocess.Popen(command, cwd=HERE, env=environment, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
         said = []
@@ -66,6 +71,7 @@ class Server:
         self._process.send_signal(how)
         self._process.wait(30)
         assert self._process.stderr is not None
+        self.said = self._process.stderr.read()
         self._process.stderr.close()
         self._process = None
 
