@@ -53,7 +53,8 @@ PROVIDERS = {
 ERRORS = {"failed", "uncertain", "cancelled", "error"}
 """Ends of runs that are errors; a budget that is used up is an end that was to be expected."""
 
-CHAT = {"gen_ai.operation.name": "chat"}
+FLUSH = 3_000
+"""Milliseconds that spans, and metrics, have to get away when a service ends."""
 
 Tell = Callable[..., Mapping[str, str]]
 """Takes attributes that are known later; gives the headers that carry the span to whatever it causes."""
@@ -71,6 +72,7 @@ class Telemetry:
     ) -> None:
         self.tracer = trace.get_tracer("satchel", tracer_provider=tracer_provider)
         self.content = content
+        self._providers = tracer_provider, meter_provider
         meter = metrics.get_meter("satchel", meter_provider=meter_provider)
 
         def histogram(name: str, what: str, buckets: list[float] = SECONDS, unit: str = "s") -> Histogram:
@@ -90,12 +92,18 @@ class Telemetry:
         """A listener for `Agent(listeners=...)`; `name` is the agent's."""
         return lambda about: _Drive(self, about, name).hear
 
+    def flush(self) -> None:
+        """Send what waits to be sent, within `FLUSH` milliseconds each."""
+        for provider in self._providers:
+            if send := getattr(provider, "force_flush", None):
+                send(FLUSH)
+
     def request(self, method: str, carried: Mapping[str, str]) -> Any:
         """The span of a request that carries a trace's headers, as a context manager that gives `Tell`."""
         return self._span(method, SpanKind.SERVER, carried, self._requests, **{"http.request.method": method})
 
     def run(self, carried: Mapping[str, str], thread: str, **about: Any) -> Any:
-        """The span of an execution of a run, below what carried it, as a context manager that gives `Tell`."""
+        """As `request`: the span of an execution of a run, below what carried it."""
         named = {"gen_ai.conversation.id": thread, **{f"satchel.{name}": value for name, value in about.items()}}
         return self._span("satchel.run", SpanKind.CONSUMER, carried, self._runs, **named)
 

@@ -104,6 +104,8 @@ class Service:
         for one in (*self._savers.values(), *self._memories.values()):
             await one.aclose()
         await self.store.aclose()
+        if self.telemetry:
+            await asyncio.to_thread(self.telemetry.flush)
 
     async def served(self, tenant: str, graph: str) -> Served:
         """What serves a graph of a tenant. Raises 404 for an unknown graph."""
