@@ -28,6 +28,8 @@ from satchel.memory.errors import ConfigError
 CONCURRENT, ROUNDS, SECONDS, WARM = 20, 7, 4.0, 1.0
 """Requests at once, rounds, seconds of each way in a round, and in the first, which is not counted."""
 
+GRAPH = "satchel.evals.service_graph"
+
 WAIT, STREAM, ADDED = 0.85, 0.75, 0.015
 """The bars: shares of the bare graph's rate, and seconds added to the middle request."""
 
@@ -129,15 +131,21 @@ def drive(server: Server, way: str, *, concurrent: int, seconds: float) -> Slice
 
 
 @contextmanager
-def both() -> Iterator[tuple[Server, Server]]:
-    """The service, with a store of its own, and the bare graph."""
-    at = "satchel.evals.service_graph"
+def service() -> Iterator[tuple[Server, str]]:
+    """The service that serves the graph, and the address of its store, which is gone afterwards."""
     with ExitStack() as stack:
-        store = asyncio.run(attach(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        store = asyncio.run(attach(home))
         stack.callback(store.release)
-        serve = ("satchel", "serve", "--agent", f"{at}:graph", "--port", "0", "--store", store.url)
-        ours = stack.enter_context(started(*serve))
-        yield ours, stack.enter_context(started("uvicorn", f"{at}:bare", "--port", "0", "--no-access-log"))
+        words = ("satchel", "serve", "--agent", f"{GRAPH}:graph", "--port", "0", "--store", store.url)
+        yield stack.enter_context(started(*words)), store.url
+
+
+@contextmanager
+def both() -> Iterator[tuple[Server, Server]]:
+    """The service and the bare graph."""
+    with service() as (ours, _), started("uvicorn", f"{GRAPH}:bare", "--port", "0", "--no-access-log") as bare:
+        yield ours, bare
 
 
 def measure(*, concurrent: int = CONCURRENT, rounds: int = ROUNDS, seconds: float = SECONDS) -> list[Beside]:

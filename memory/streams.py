@@ -26,6 +26,9 @@ BUFFER = 256
 PAGE = 100
 """Events of one page."""
 
+LOOKS = 2
+"""Followers that look into the store at once; with the shared reader that is all the connections they take."""
+
 AGAIN = 0.2
 """Seconds until the shared reader tries a store again that gave no answer."""
 
@@ -44,13 +47,14 @@ class Follower:
     async def next(self, seconds: float) -> list[Event]:
         """The next events, in order; none after so many seconds, or sooner if it was woken. Raises `StoreError`."""
         if self._behind:
-            page = await self._streams.runs.page(*self.place, self.after, PAGE)
-            if page:
-                self.after = page[-1].id
-            if len(page) < PAGE:
-                self._handed.clear()
-                self._behind = False  # what follows is handed, or sets it again
-                await self._streams.join(self)
+            async with self._streams.looks:
+                page = await self._streams.runs.page(*self.place, self.after, PAGE)
+                if page:
+                    self.after = page[-1].id
+                if len(page) < PAGE:
+                    self._handed.clear()
+                    self._behind = False  # what follows is handed, or sets it again
+                    await self._streams.join(self)
             if page:
                 return page
         with suppress(TimeoutError):
@@ -89,6 +93,7 @@ class Streams:
 
     def __init__(self, runs: Runs) -> None:
         self.runs = runs
+        self.looks = asyncio.Semaphore(LOOKS)
         self._followers: dict[Place, set[Follower]] = {}
         self._after: dict[Place, str] = {}
         self._reader: asyncio.Task[None] | None = None

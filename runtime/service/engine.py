@@ -76,7 +76,9 @@ class Service:
             self.streams = Streams(self.runs)
             self.assistants = Assistants(self.store.fields, self.graphs)
             self.worker = Worker(self.runs, self.served, self.metrics, self.telemetry)
-            dispatcher = InProcess(self.runs, self.worker.execute, self.worker.look, slots=self._slots)
+            dispatcher = InProcess(
+                self.runs, self.worker.execute, self.worker.look, slots=self._slots, looks=self.streams.looks
+            )
             self.dispatcher = self._local = dispatcher
             self._looking = asyncio.create_task(dispatcher.worker(), name="worker")
             self._started = True

@@ -48,11 +48,12 @@ async def stream(
 ) -> StreamingResponse:
     """The events of a run after an id. Without one, whoever comes first gets all, who comes later what is to come."""
     service = call.service
-    first = await service.runs.taken(thread, run)
-    if after is not None:
-        start = START if after in FROM_THE_START else after
-    else:
-        start = START if first else await service.runs.last(thread, run)
+    async with service.streams.looks:
+        first = await service.runs.taken(thread, run)
+        if after is not None:
+            start = START if after in FROM_THE_START else after
+        else:
+            start = START if first else await service.runs.last(thread, run)
     body = _sse(call, thread, run, start, frozenset(NAMES.get(mode, mode) for mode in modes), ids=ids, cancel=cancel)
     headers = {**HEADERS, **place(f"/threads/{thread.name}/runs/{run}", "stream")}
     return StreamingResponse(body, media_type=SSE, headers=headers)
@@ -113,7 +114,8 @@ async def pages(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncGe
                     return
             elif time.monotonic() - quiet >= BEAT:
                 quiet = time.monotonic()
-                row = await service.runs.run(thread, run)
+                async with service.streams.looks:
+                    row = await service.runs.run(thread, run)
                 if row is None or row.status in runs.ENDED:
                     # the end may have come between the last look and this one
                     yield await service.runs.page(thread, run, follower.after, 1_000)
