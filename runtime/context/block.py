@@ -103,8 +103,9 @@ def _choose(every: Sequence[Item], room: int) -> Chosen:
                 if form is current or current.kind in DENSE:  # rows and lists are never traded for text
                     break
                 called = "whole" if kind == "whole" and not form.refs else form.kind
-                if called == kind and form.size - current.size <= left - floor:
-                    left -= form.size - current.size
+                more = form.size - current.size
+                if called == kind and more <= max(0, left - floor):  # a row may be smaller than its handles
+                    left -= more
                     chosen[n] = form
                     break
     return list(zip(every, chosen, strict=True))
