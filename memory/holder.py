@@ -29,8 +29,7 @@ class Holder:
     @classmethod
     def here(cls) -> Holder:
         """This process."""
-        pid = os.getpid()
-        return cls(_machine(), pid, _start(pid) or "", platform.node())
+        return _here(os.getpid())
 
     @classmethod
     def parse(cls, text: str) -> Holder | None:
@@ -69,6 +68,11 @@ def replaceable(held: bytes) -> str | None:
     if known == Holder.here():
         return None if nonce_of(token) in HELD else token
     return token if known is not None and known.dead() else None
+
+
+@cache
+def _here(pid: int) -> Holder:
+    return Holder(_machine(), pid, _start(pid) or "", platform.node())
 
 
 @cache

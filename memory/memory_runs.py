@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from satchel.memory.fields import MemoryFields
-    from satchel.memory.runs import Action, Drop, Strategy
+    from satchel.memory.runs import Action, Drop, Events, Strategy
     from satchel.memory.store import ThreadId
 
 
@@ -126,7 +126,7 @@ class MemoryRuns(MemoryEvents):
                 kept.until = time.monotonic() + ttl
                 kept.begun = row.id
                 kept.runs[row.id] = replace(row, status="running", attempt=row.attempt + 1, updated=now)
-                return Turn(thread, row.id, kept.token, row.attempt + 1, row.cancel)
+                return Turn(thread, row.id, kept.token, row.attempt + 1, row.cancel, row.doc)
         soonest = min((row.due for row in waiting), default=None)
         return NoTurn(held=False, seconds=None if soonest is None else max(0, soonest - now) / 1000)
 
@@ -145,9 +145,12 @@ class MemoryRuns(MemoryEvents):
             if turn.run in kept.runs:
                 kept.runs[turn.run] = replace(kept.runs[turn.run], status="pending")
 
-    async def finish(self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float) -> None:
+    async def finish(
+        self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float, events: Events = ()
+    ) -> bool:
         """End the run and the turn."""
         kept = self._held(turn)
+        self._add((turn.thread, turn.run), events)
         self._leave(kept, turn.run)
         kept.token, kept.rest = "", rest
         self._fields.turn(turn.thread, "")
@@ -158,8 +161,9 @@ class MemoryRuns(MemoryEvents):
         if drop == "thread":
             del self._threads[turn.thread]
         self._close(turn.thread, turn.run, status, keep)
+        return bool(kept.queue)
 
-    async def append(self, turn: Turn, events: Sequence[tuple[str, bytes]]) -> None:
+    async def append(self, turn: Turn, events: Events) -> None:
         """Append events to the run's stream."""
         self._held(turn)
         self._add((turn.thread, turn.run), events)

@@ -70,8 +70,10 @@ class ServerFields:
     async def delete(self, thread: ThreadId) -> None:
         """Remove the hash, and the thread from the list."""
         with self._errors():
-            await _got(self._redis.unlink(fields_key(thread)))
-            await _got(self._redis.srem(*fields_member(thread)))
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.execute_command("UNLINK", fields_key(thread))  # a cluster's `unlink` is no part of a pipeline
+                pipe.srem(*fields_member(thread))
+                await pipe.execute()
 
 
 async def _got(answer: Any) -> Any:

@@ -77,7 +77,7 @@ for _, run in ipairs(begun and {begun} or redis.call('LRANGE', KEYS[2], 0, -1)) 
       redis.call('HINCRBY', KEYS[1], at(run, 'n'), 1)
       redis.call('HSET', KEYS[1], at(run, 's'), 'running', at(run, 'u'), ARGV[5])
     end
-    return {'ok', token, run, redis.call('HGET', KEYS[1], at(run, 'n')), cancel}
+    return {'ok', token, run, redis.call('HGET', KEYS[1], at(run, 'n')), cancel, redis.call('HGET', KEYS[1], run) or ''}
   end
   if not soonest or due < soonest then soonest = due end
 end
@@ -107,12 +107,14 @@ return 1
 FINISH = (
     _RUN
     + """
--- KEYS runs, q, fence, hold, all, stream    ARGV token, run, status, error, rest, drop, keep in ms, now
+-- KEYS runs, q, fence, hold, all, stream    ARGV token, run, status, error, rest, drop, keep in ms, now,
+--   then names and data of events
 local there = redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then
-  if redis.call('HGET', KEYS[1], at(ARGV[2], 'f')) == ARGV[1] then return 1 end
+  if redis.call('HGET', KEYS[1], at(ARGV[2], 'f')) == ARGV[1] then return 2 end
   return (ARGV[6] ~= '' and not there) and 1 or 0
 end
+for i = 9, #ARGV, 2 do redis.call('XADD', KEYS[6], '*', 'e', ARGV[i], 'd', ARGV[i + 1]) end
 leave(ARGV[2])
 redis.call('DEL', KEYS[4])
 redis.call('SET', KEYS[3], string.match(ARGV[1], '^%d+') .. '-')
@@ -127,7 +129,7 @@ elseif there then
     at(ARGV[2], 'f'), ARGV[1])
 end
 close(KEYS[6], ARGV[3], ARGV[7])
-return 1
+return redis.call('EXISTS', KEYS[2]) == 1 and 2 or 1
 """
 )
 
@@ -203,8 +205,10 @@ return redis.call('HSETNX', KEYS[1], ARGV[1] .. ' r', '1')
 """
 
 IDLE = """
--- KEYS busy    ARGV thread, before (ms): take it off if nobody has named it since
-local named = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if named and tonumber(named) < tonumber(ARGV[2]) then redis.call('ZREM', KEYS[1], ARGV[1]) end
+-- KEYS busy    ARGV before (ms), threads: take those off that nobody has named since
+for i = 2, #ARGV do
+  local named = redis.call('ZSCORE', KEYS[1], ARGV[i])
+  if named and tonumber(named) < tonumber(ARGV[1]) then redis.call('ZREM', KEYS[1], ARGV[i]) end
+end
 return 1
 """

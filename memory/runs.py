@@ -7,12 +7,11 @@ one that a crash cut off is found again, in order. All of a thread lives beside 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from satchel.memory.store import ThreadId
 
 Strategy = Literal["enqueue", "reject", "interrupt", "rollback"]
@@ -21,6 +20,9 @@ Strategy = Literal["enqueue", "reject", "interrupt", "rollback"]
 Action = Literal["interrupt", "rollback"]
 
 Drop = Literal["", "run", "thread"]
+
+Events = Sequence[tuple[str, bytes]]
+"""Names and data of events that have no id yet."""
 
 START = "0-0"
 """The position before the first event of every stream."""
@@ -60,13 +62,17 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The right to execute one run of a thread; `token` is a counter and a random nonce, compared for equality."""
+    """The right to execute one run of a thread; `token` is a counter and a random nonce, compared for equality.
+
+    `doc` is what was asked; empty if the run was removed while it waited.
+    """
 
     thread: ThreadId
     run: str
     token: str
     attempt: int
     cancel: str
+    doc: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +155,16 @@ class Runs(Protocol):
     async def release(self, turn: Turn) -> None:
         """Give the turn back with its run not ended: it is next again."""
 
-    async def finish(self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float) -> None:
-        """End the run and the turn, and `drop` what nobody needs any more; its events stay for `keep` seconds.
+    async def finish(
+        self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float, events: Events = ()
+    ) -> bool:
+        """Append the last events, end the run and the turn, and `drop` what nobody needs any more, in one step.
 
-        Raises `LeaseLost` if another executor has the thread: then nothing is written.
+        Its events stay for `keep` seconds. Says whether other runs wait in the thread. Raises `LeaseLost` if another
+        executor has it: then nothing is written.
         """
 
-    async def append(self, turn: Turn, events: Sequence[tuple[str, bytes]]) -> None:
+    async def append(self, turn: Turn, events: Events) -> None:
         """Append events (names and data) to the run's stream. Raises `LeaseLost`."""
 
     async def cancel(self, thread: ThreadId, run: str, action: Action, *, keep: float) -> str:

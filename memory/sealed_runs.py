@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from satchel.memory.runs import END
+from satchel.memory.runs import END, NoTurn, Turn
 from satchel.memory.sealed_fields import scope_of
 from satchel.memory.server_runs import ServerRuns
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from satchel.memory.keyring import Keyring
     from satchel.memory.redis_store import ServerStore
-    from satchel.memory.runs import Admitted, Drop, Event, RunRow, Strategy, ThreadRow, Turn
+    from satchel.memory.runs import Admitted, Drop, Event, Events, RunRow, Strategy, ThreadRow
     from satchel.memory.store import ThreadId
 
 _DOC, _REST, _RUN, _ERROR, _EVENT = b"thread", b"rest", b"run ", b"error ", b"event "
@@ -62,16 +62,29 @@ class SealedRuns(ServerRuns):
         make = make and self._seal(thread, _DOC, make)
         return await super().admit(thread, run, doc, strategy=strategy, due=due, make=make, limit=limit)
 
-    async def finish(self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float) -> None:
+    async def claim(self, thread: ThreadId, *, ttl: float) -> Turn | NoTurn:
+        """Take the thread's turn; what was asked is opened."""
+        turn = await super().claim(thread, ttl=ttl)
+        if isinstance(turn, NoTurn) or not turn.doc:
+            return turn
+        return replace(turn, doc=self._open(thread, _RUN + turn.run.encode(), turn.doc))
+
+    async def finish(
+        self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float, events: Events = ()
+    ) -> bool:
         """End the run and the turn."""
         error = self._seal(turn.thread, _ERROR + turn.run.encode(), error)
         rest = self._seal(turn.thread, _REST, rest)
-        await super().finish(turn, status=status, error=error, rest=rest, drop=drop, keep=keep)
+        sealed = self._sealed(turn, events)
+        return await super().finish(turn, status=status, error=error, rest=rest, drop=drop, keep=keep, events=sealed)
 
-    async def append(self, turn: Turn, events: Sequence[tuple[str, bytes]]) -> None:
+    async def append(self, turn: Turn, events: Events) -> None:
         """Append events to the run's stream."""
+        await super().append(turn, self._sealed(turn, events))
+
+    def _sealed(self, turn: Turn, events: Events) -> Events:
         place = _EVENT + turn.run.encode()
-        await super().append(turn, [(name, self._seal(turn.thread, place, data)) for name, data in events])
+        return [(name, self._seal(turn.thread, place, data)) for name, data in events]
 
     async def page(self, thread: ThreadId, run: str, after: str, count: int) -> list[Event]:
         """Events of a run after an id, opened."""

@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 import secrets
-import time
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
-from satchel.memory import keys, run_scripts
+from satchel.memory import keys
 from satchel.memory.errors import LeaseLost
 from satchel.memory.holder import Holder
 from satchel.memory.keys import RunKeys, stream_key
 from satchel.memory.run_rows import FIELDS, row_of
 from satchel.memory.runs import Admitted, NoTurn, RunRow, ThreadRow, Turn
 from satchel.memory.sentences import lost
-from satchel.memory.server_events import ServerEvents
+from satchel.memory.server_busy import ServerBusy, now
 from satchel.memory.store import ThreadId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from satchel.memory.redis_store import ServerStore
-    from satchel.memory.runs import Action, Drop, Strategy
+    from satchel.memory.runs import Action, Drop, Events, Strategy
 
 MOST_EVENTS = 10_000
 """Events of a run that are kept, about; a reader that is further behind misses the oldest."""
 
-QUIET = 60_000
-"""Milliseconds after which a thread without runs is no longer listed as busy."""
+MORE = 2
+"""What the script answers that ended a run behind which others wait."""
 
 
-class ServerRuns(ServerEvents):
+class ServerRuns(ServerBusy):
     """Threads, runs and events of a service, on one server."""
-
-    def __init__(self, server: ServerStore) -> None:
-        super().__init__(server)
-        self._scripts = {
-            name: server.connection.script(getattr(run_scripts, name))
-            for name in vars(run_scripts)
-            if name.isupper() and not name.startswith("_")
-        }
 
     # ------------------------------------------------------------------ threads
 
@@ -101,15 +92,15 @@ class ServerRuns(ServerEvents):
         self, thread: ThreadId, run: str, doc: bytes, *, strategy: Strategy, due: int, make: bytes | None, limit: int
     ) -> Admitted:
         """Accept a run, once."""
-        if make is not None:
-            await self._enlist(thread)
         with self._errors():
             async with self._redis.pipeline(transaction=False) as pipe:
+                if make is not None:
+                    pipe.zadd(keys.index_of_service(thread.tenant), {keys.listed(thread): now()})
                 pipe.hset(keys.index_of_runs(thread.tenant), run, keys.listed(thread))
-                pipe.zadd(keys.BUSY, {keys.address(thread): _now()})
+                pipe.zadd(keys.BUSY, {keys.address(thread): now()})
                 await pipe.execute()
         names = RunKeys.of(thread)
-        args = [run, doc, strategy, due, _now(), make or b"", limit]
+        args = [run, doc, strategy, due, now(), make or b"", limit]
         how, *before = await self._run("ADMIT", [names.runs, names.q, names.all], args)
         if how != b"ok":
             await self._unlist(thread, run, "run")
@@ -121,7 +112,7 @@ class ServerRuns(ServerEvents):
         at = [names.runs, names.q, names.fence, names.hold]
         nonce, holder, dead = secrets.token_hex(8), Holder.here().text(), ""
         for _ in range(2):
-            reply = await self._run("CLAIM", at, [nonce, int(ttl * 1000), holder, dead, _now()])
+            reply = await self._run("CLAIM", at, [nonce, int(ttl * 1000), holder, dead, now()])
             if reply[0] != b"held":
                 break
             token, _, known = reply[1].decode(errors="replace").partition("\t")
@@ -132,8 +123,8 @@ class ServerRuns(ServerEvents):
         if reply[0] == b"held":
             return NoTurn(held=True, seconds=max(reply[2], 0) / 1000)
         if reply[0] == b"none":
-            return NoTurn(held=False, seconds=max(0, int(reply[1]) - _now()) / 1000 if reply[1] else None)
-        return Turn(thread, reply[2].decode(), reply[1].decode(), int(reply[3]), reply[4].decode())
+            return NoTurn(held=False, seconds=max(0, int(reply[1]) - now()) / 1000 if reply[1] else None)
+        return Turn(thread, reply[2].decode(), reply[1].decode(), int(reply[3]), reply[4].decode(), reply[5])
 
     async def renew(self, turn: Turn, *, ttl: float) -> str:
         """Hold the turn for `ttl` more seconds."""
@@ -149,26 +140,33 @@ class ServerRuns(ServerEvents):
         names = RunKeys.of(turn.thread)
         await self._run("RELEASE", [names.runs, names.fence, names.hold], [turn.token, turn.run])
 
-    async def finish(self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float) -> None:
-        """End the run and the turn."""
+    async def finish(
+        self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float, events: Events = ()
+    ) -> bool:
+        """End the run and the turn; whether other runs wait."""
         names = RunKeys.of(turn.thread)
         at = [names.runs, names.q, names.fence, names.hold, names.all, stream_key(turn.thread, turn.run)]
         if drop:
             await self._unlist(turn.thread, turn.run, drop)
-        args = [turn.token, turn.run, status, error, rest, drop, int(keep * 1000), _now()]
-        if not await self._run("FINISH", at, args):
+        args = [turn.token, turn.run, status, error, rest, drop, int(keep * 1000), now(), *chain.from_iterable(events)]
+        done = await self._run("FINISH", at, args)
+        if not done:
             raise LeaseLost(lost(turn.thread))
+        if drop == "thread":
+            with self._errors():
+                await self._redis.zrem(keys.BUSY, keys.address(turn.thread))
+        return bool(done == MORE)
 
-    async def append(self, turn: Turn, events: Sequence[tuple[str, bytes]]) -> None:
+    async def append(self, turn: Turn, events: Events) -> None:
         """Append events to the run's stream."""
         at = [RunKeys.of(turn.thread).fence, stream_key(turn.thread, turn.run)]
-        args = [turn.token, secrets.token_hex(4), MOST_EVENTS, *(part for event in events for part in event)]
+        args = [turn.token, secrets.token_hex(4), MOST_EVENTS, *chain.from_iterable(events)]
         if not await self._run("APPEND", at, args):
             raise LeaseLost(lost(turn.thread))
 
     async def cancel(self, thread: ThreadId, run: str, action: Action, *, keep: float) -> str:
         """Stop a run."""
-        args = [run, action, _now(), int(keep * 1000)]
+        args = [run, action, now(), int(keep * 1000)]
         how = cast("str", (await self._run("CANCEL", _of_run(thread, run), args)).decode())
         if how == "stopped" and action == "rollback":
             await self._unlist(thread, run, "run")
@@ -200,20 +198,6 @@ class ServerRuns(ServerEvents):
         """Note that somebody reads the run's events."""
         return bool(await self._run("TAKEN", [RunKeys.of(thread).runs], [run]))
 
-    async def waiting(self) -> list[ThreadId]:
-        """Threads that may hold runs to execute; those without any for a while are taken off the list."""
-        with self._errors():
-            found = await self._redis.zrange(keys.BUSY, 0, -1)
-            threads = [ThreadId(*keys.addressed(listed)) for listed in found]
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for thread in threads:
-                    pipe.exists(RunKeys.of(thread).q)
-                full = await pipe.execute() if threads else []
-        for listed, there in zip(found, full, strict=True):
-            if not there:
-                await self._run("IDLE", [keys.BUSY], [listed, _now() - QUIET])
-        return [thread for thread, there in zip(threads, full, strict=True) if there]
-
     async def _rows(self, thread: ThreadId, runs: Sequence[str]) -> list[RunRow]:
         if not runs:
             return []
@@ -226,24 +210,18 @@ class ServerRuns(ServerEvents):
 
     async def _enlist(self, thread: ThreadId) -> None:
         with self._errors():
-            await self._redis.zadd(keys.index_of_service(thread.tenant), {keys.listed(thread): _now()})
+            await self._redis.zadd(keys.index_of_service(thread.tenant), {keys.listed(thread): now()})
 
     async def _unlist(self, thread: ThreadId, run: str, drop: Drop) -> None:
         """Take what will be dropped off the tenant's lists, before it is: then a crash leaves nothing listed."""
         with self._errors():
-            await self._redis.hdel(keys.index_of_runs(thread.tenant), run)
-            if drop == "thread":
-                await self._redis.zrem(keys.index_of_service(thread.tenant), keys.listed(thread))
-
-    async def _run(self, script: str, names: Sequence[str], args: Sequence[Any]) -> Any:
-        with self._errors():
-            return await self._scripts[script](names, args)
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.hdel(keys.index_of_runs(thread.tenant), run)
+                if drop == "thread":
+                    pipe.zrem(keys.index_of_service(thread.tenant), keys.listed(thread))
+                await pipe.execute()
 
 
 def _of_run(thread: ThreadId, run: str) -> list[str]:
     names = RunKeys.of(thread)
     return [names.runs, names.q, names.all, stream_key(thread, run)]
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -49,12 +49,14 @@ class Follower:
         """The next events, in order; none after so many seconds, or sooner if it was woken. Raises `StoreError`."""
         if self._behind:
             async with self._streams.looks:
-                await self._streams.join(self)
-                self._behind = False  # what comes from here on is handed, or sets it again
                 page = await self._streams.runs.page(*self.place, self.after, PAGE)
-            self._behind |= len(page) == PAGE
+                if page:
+                    self.after = page[-1].id
+                if len(page) < PAGE:
+                    self._handed.clear()
+                    self._behind = False  # what follows is handed, or sets it again
+                    await self._streams.join(self)
             if page:
-                self.after = page[-1].id
                 return page
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -102,16 +104,14 @@ class Streams:
         return Follower(self, (thread, run), after)
 
     async def join(self, follower: Follower) -> None:
-        """Hand a follower what comes from now on."""
-        others = self._followers.setdefault(follower.place, set())
-        if follower in others:
-            return
-        others.add(follower)
-        if follower.place not in self._after:
-            self._after[follower.place] = await self.runs.last(*follower.place)
-            await self.runs.ring()
+        """Hand a follower what comes after its place; those of its run that are further get some events again."""
+        self._followers.setdefault(follower.place, set()).add(follower)
         if self._reader is None:
             self._reader = asyncio.create_task(self._read(), name="shared reader of events")
+        known = self._after.get(follower.place)
+        if known is None or order(known) > order(follower.after):
+            self._after[follower.place] = follower.after
+            await self.runs.ring()
 
     def leave(self, follower: Follower) -> None:
         """Hand a follower nothing any more."""
@@ -137,14 +137,16 @@ class Streams:
 
     async def _read(self) -> None:
         while True:
+            asked = dict(self._after)
             try:
-                news = await self.runs.news(dict(self._after))
+                news = await self.runs.news(asked)
             except StoreError:
                 self.wake()
                 await asyncio.sleep(AGAIN)
                 continue
             for place, events in news.items():
-                if place in self._after:
-                    self._after[place] = events[-1].id
+                if self._after.get(place) != asked[place]:
+                    continue  # who joined meanwhile is further back: all are handed what follows that
+                self._after[place] = events[-1].id
                 for follower in self._followers.get(place, ()):
                     follower.hand(events)

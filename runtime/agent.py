@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,7 +12,8 @@ from satchel.memory.errors import BudgetExceeded, ConfigError, ThreadNotFound
 from satchel.memory.handles import salt_for
 from satchel.memory.store import Store, ThreadId
 from satchel.runtime.budget import LIMITS, Budget
-from satchel.runtime.events import Event, RunEnded, RunResult
+from satchel.runtime.events import Event, Opening, RunEnded, RunResult
+from satchel.runtime.hearing import Hearing
 from satchel.runtime.mode import Mode
 from satchel.runtime.models import resolve
 from satchel.runtime.session import Session
@@ -55,6 +56,7 @@ class Agent(Waiting):
         tenant: whose threads these are.
         expire: seconds after its last commit that a thread is removed; None leaves it as it is, by default for ever.
         seed: derives the handles of new threads from their names, so that reruns are identical; for evals.
+        listeners: each makes what hears the events of one drive of a run, as `Telemetry().agent()` does.
 
     Raises `ConfigError` for a wrong name or value, and `PromptTooLarge` if the system text and tool schemas alone do
     not fit under the ceiling.
@@ -80,6 +82,7 @@ class Agent(Waiting):
         tenant: str = "default",
         expire: float | None = None,
         seed: int | None = None,
+        listeners: Sequence[Opening] = (),
     ) -> None:
         self._stores = Stores(store)
         super().__init__(self._stores.aclose)
@@ -91,12 +94,13 @@ class Agent(Waiting):
         given = tuple(tools)
         if expire is not None and not expire > 0:
             raise ConfigError(f"expire={expire} leaves nothing to read; give seconds above 0, or None for ever")
-        place = {"store": store, "tenant": tenant, "expire": expire, "seed": seed}
+        place = {"store": store, "tenant": tenant, "expire": expire, "seed": seed, "listeners": listeners}
         self._made = {"model": model, "tools": given, **place, **shape}
         self.spec = make(resolve(model), given, **shape)
         self._tenant = tenant
         self._expire = expire
         self._seed = seed
+        self.listeners = tuple(listeners)
         self._adopted: dict[str, Session] = {}
         self._graph: CompiledStateGraph[Any, Any, Any, Any] | None = None
 
@@ -174,11 +178,16 @@ class Agent(Waiting):
 
         config = {"configurable": {"thread_id": session.log.thread.name}, "recursion_limit": STEPS}
         # the log is durable step by step; the cursor need only be written when the run comes to rest
+        hearing = Hearing(self.listeners, session) if self.listeners else None
         events = self.graph.astream(
-            {}, config, context=Held(session), stream_mode="custom", durability="exit"  # type: ignore[call-overload]  # a plain dict is a config
+            {}, config, context=Held(session, hearing), stream_mode="custom", durability="exit"  # type: ignore[call-overload]  # a plain dict is a config
         )  # fmt: skip
-        async for event in events:
-            yield event
+        try:
+            async for event in events:
+                yield event
+        finally:
+            if hearing:
+                hearing.end()
 
     async def _session(self, name: str) -> Session:
         thread = ThreadId(name, self._tenant)

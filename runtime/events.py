@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from satchel.memory.records import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from satchel.memory.records import Json
 
 
 @dataclass(frozen=True, slots=True)
 class PromptSent:
-    """A model call begins: its step in the run, from 0, the prompt's tokens, and whether a fold came first."""
+    """A model call begins: its step in the run, from 0, the prompt's tokens, and whether a fold came first.
+
+    `saved` is how many tokens the folds that came first took away.
+    """
 
     step: int
     tokens: int
     folded: bool
+    saved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,32 @@ class RunEnded:
     result: RunResult
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Records went into the log in one commit, which took so many seconds; for listeners alone."""
+
+    records: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a listener is told first: the thread and its tenant, the model, the mode, and what the run has spent."""
+
+    thread: str
+    tenant: str
+    model: str
+    mode: str
+    spent: Usage
+
+
 Event = PromptSent | ReplyReceived | CallFailed | CacheAlarm | ToolStarted | ToolFinished | RunEnded
+
+Listener = Callable[[Event | Committed], None]
+"""Hears the events of one drive of a run as they happen, in the task that they happen in; `RunEnded` is the last."""
+
+Opening = Callable[[About], Listener]
+"""Makes the listener of one drive."""
 
 
 @dataclass(frozen=True, slots=True)

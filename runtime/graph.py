@@ -25,14 +25,16 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.graph.state import CompiledStateGraph
 
+    from satchel.runtime.hearing import Hearing
     from satchel.runtime.session import Session
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The session that a run holds, handed to the graph as its context."""
+    """The session that a run holds, and who hears its events, handed to the graph as its context."""
 
     session: Session | None = None
+    hearing: Hearing | None = None
 
 
 def _held(runtime: Runtime[Held]) -> Session | None:
@@ -125,7 +127,9 @@ async def _session(
     """The run's session, or the thread's own one, which is given back if the node fails or is cancelled."""
     held = _held(runtime)
     found = held or await adopt(_thread(runtime), task)
-    found.emit = runtime.stream_writer
+    context: Held | None = runtime.context
+    hearing = context.hearing if context else None
+    found.emit = hearing.before(runtime.stream_writer) if hearing else runtime.stream_writer
     try:
         yield found
     except BaseException:

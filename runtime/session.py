@@ -48,6 +48,7 @@ class Session:
         self.spec = spec
         self.log = snapshots.log
         self.emit = emit
+        self.append = self.log.append
         self.history = History(spec.context(self.log.salt), spec.tools, Calibration(spec.model.name, spec.model.exact))
         if snapshots.found:
             self.history.restore(snapshots.found)
@@ -127,7 +128,7 @@ class Session:
         await self._commit(f"e{self.log.length}", [Ended(outcome=outcome, text=text, detail=detail)])
 
     async def _commit(self, op: str, records: Sequence[Record]) -> None:
-        self.history.feed(await self.log.append(op, records))
+        self.history.feed(await self.append(op, records))
 
     # ------------------------------------------------------------------ the model's turn
 
@@ -168,7 +169,7 @@ class Session:
     async def _ask(self, prompt: Prompt, stop: str | None) -> None:
         h, step = self.history, self.history.steps
         folded, tools = h.folded or bool(prompt.folds), () if stop else prompt.tools
-        self.emit(PromptSent(h.spent.steps, prompt.size, folded))
+        self.emit(PromptSent(h.spent.steps, prompt.size, folded, prompt.saved))
         clock = asyncio.timeout(self._time_left())
         try:
             async with clock:

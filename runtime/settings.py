@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
+"""OpenTelemetry's own names of where spans and metrics go."""
+
+
+def telemetry_wanted() -> bool:
+    """Whether the environment names where telemetry goes, and does not turn it off."""
+    return os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true" and any(map(os.environ.get, ENDPOINTS))
 
 
 class Settings(BaseSettings):

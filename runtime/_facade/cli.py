@@ -166,13 +166,14 @@ def serve(
     unprotected: Annotated[
         bool, typer.Option("--open", help="Listen elsewhere without authentication: whoever gets there may do all.")
     ] = False,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log JSON lines, with run and trace ids.")] = False,
 ) -> None:
     """Serve an agent, a LangGraph graph, or a dict of names to these, over LangGraph's API."""
     from satchel import driving
 
     driving.serve(
         agent, model=model, host=host, port=port, store=store, keys=keys, auth=auth, origins=origin or (),
-        unprotected=unprotected,
+        unprotected=unprotected, log_json=log_json,
     )  # fmt: skip
 
 

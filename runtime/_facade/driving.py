@@ -21,6 +21,8 @@ def agent(at: str | None, *, model: str | None, budget: str | None = None, **cha
     given = {name: value for name, value in changes.items() if value is not None}
     if budget is not None:
         given["budget"] = Budget.parse(budget)
+    if telemetry := _telemetry():
+        given["listeners"] = [telemetry.agent()]
     if at is None:
         if model is None:
             raise ConfigError("name an agent with --agent module:attr, or a model with --model (sim:echo needs no key)")
@@ -51,6 +53,7 @@ def serve(
     auth: str | None,
     origins: Sequence[str],
     unprotected: bool,
+    log_json: bool,
 ) -> None:
     """Serve what was asked for until the process is told to end.
 
@@ -58,6 +61,7 @@ def serve(
     """
     try:
         from satchel.runtime.service import app
+        from satchel.runtime.service.logs import structured
         from satchel.runtime.service.serving import door
         from satchel.runtime.service.serving import serve as run
     except ImportError as error:
@@ -70,7 +74,10 @@ def serve(
         raise ConfigError("give --keys or --auth, not both: one of them says who may call")
     given = _load(auth) if auth else keys
     settings = door(given, host, origins, console.say, unprotected=unprotected)
-    served = app(_load(at) if at else Agent(model), store=store, auth=given, settings=settings)
+    if log_json:
+        structured()
+    loaded = _load(at) if at else Agent(model)
+    served = app(loaded, store=store, auth=given, settings=settings, telemetry=_telemetry())
     run(served, console.say, host=host, port=port)
 
 
@@ -81,6 +88,19 @@ def key(tenant: str, path: Path) -> str:
     except ImportError as error:
         raise ConfigError(f"satchel key needs {error.name}; install satchel[service]") from None
     return add(tenant, path)
+
+
+def _telemetry() -> Any:
+    """What the environment's `OTEL_...` ask for, None for nothing. Raises `ConfigError` without the extra `otel`."""
+    from satchel.runtime.settings import telemetry_wanted
+
+    if not telemetry_wanted():
+        return None
+    try:
+        from satchel.runtime.telemetry_export import from_environment
+    except ImportError as error:
+        raise ConfigError(f"OTEL_EXPORTER_OTLP_... needs {error.name}; install satchel[otel]") from None
+    return from_environment()
 
 
 async def follow(driven: Agent, events: AsyncIterator[Event], *, as_json: bool) -> int:

@@ -41,7 +41,7 @@ class Folded:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is sent for one model call, its size in tokens, and the folds it took to get there.
+    """What is sent for one model call, its size in tokens, the folds it took to get there, and what these saved.
 
     `surface` are the tokens of it that are system text and tool schemas.
     """
@@ -51,6 +51,7 @@ class Prompt:
     size: int
     folds: tuple[Folded, ...] = ()
     surface: int = 0
+    saved: int = 0
 
 
 class Context:
@@ -115,11 +116,13 @@ class Context:
         (`final`). `page_seq` numbers the first page of old handles, should one be made; a page and its fold take a
         number each. Raises `Overflow` if nothing brings it under the ceiling.
         """
+        whole = self.past.size()
         folds = self.fold(page_seq=page_seq, ceiling=ceiling)
         if self.past.size() > (room := self._room(ceiling)):
             raise Overflow(f"{self.past.size()} tokens of messages, room for {room}")
         self.past.sent()
-        return self._assemble(state if final or self.past.digest.turns else "", tuple(folds))
+        saved = whole - self.past.size()
+        return self._assemble(state if final or self.past.digest.turns else "", tuple(folds), saved)
 
     def fold(self, *, page_seq: int = 0, ceiling: int | None = None) -> list[Folded]:
         """Fold if it pays or if it must. Just after, a prompt of the same ceiling folds nothing."""
@@ -147,7 +150,7 @@ class Context:
             digest = self.past.digest
             folds.append(Folded(room, deep, digest.page, digest.certificate))
 
-    def _assemble(self, state: str, folds: tuple[Folded, ...]) -> Prompt:
+    def _assemble(self, state: str, folds: tuple[Folded, ...], saved: int) -> Prompt:
         messages = (*self._system, *self.past.messages())
         asks = self.past.handles
         tools, surface = (self._with_own, self._fixed) if asks else (self._tools, self._plain)
@@ -157,7 +160,7 @@ class Context:
             last = replace(messages[-1], content=messages[-1].content + tail, volatile=len(tail))
             messages = (*messages[:-1], last)
             size += tokens.count(tail)
-        return Prompt(messages, tools, size, folds, surface)
+        return Prompt(messages, tools, size, folds, surface, saved)
 
 
 MINIMUM = 256

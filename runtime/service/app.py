@@ -26,9 +26,12 @@ from satchel.runtime.service.document import documented
 from satchel.runtime.service.engine import Service
 from satchel.runtime.service.guard import Guard
 from satchel.runtime.service.settings import ServiceSettings, configured
+from satchel.runtime.service.tracing import Traced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from satchel.runtime.telemetry import Telemetry
 
 ROUTERS = (
     own_api.router,
@@ -47,19 +50,21 @@ def app(
     slots: int = SLOTS,
     auth: object = None,
     settings: ServiceSettings | None = None,
+    telemetry: Telemetry | None = None,
 ) -> FastAPI:
     """An application that serves an `Agent`, a LangGraph graph, or a mapping from names to these.
 
     `store` is where threads, runs and events are kept (None: SATCHEL_STORE, REDIS_URL or the embedded server); `slots`
     is how many runs one process executes at once. `auth` says who may call: a file of keys, a `langgraph_sdk.Auth`, or
     a coroutine function from a token to its tenant or None; with None, and no keys in the settings, everybody may, so
-    listen on this machine alone. `settings` are limits and origins (None: those of the environment). Mounted inside
-    another application it starts with the first request; await `app.state.service.stop()` when that one ends. Raises
-    `ConfigError` if there is nothing to serve, or nobody to let in.
+    listen on this machine alone. `settings` are limits and origins (None: those of the environment). `telemetry` hears
+    of requests, runs and what agents do. Mounted inside another application it starts with the first request; await
+    `app.state.service.stop()` when that one ends. Raises `ConfigError` if there is nothing to serve, or nobody to let
+    in.
     """
     settings = settings or configured()
     authenticate = authentication(auth if auth is not None else settings.keys or None)
-    service = Service(agents, store=store, slots=slots, settings=settings)
+    service = Service(agents, store=store, slots=slots, settings=settings, telemetry=telemetry)
 
     @asynccontextmanager
     async def living(_: FastAPI) -> AsyncIterator[None]:
@@ -81,6 +86,7 @@ def app(
     )
     if settings.hosts:
         made.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts, www_redirect=False)
+    made.add_middleware(Traced, telemetry=telemetry)  # the outermost one
     for router in ROUTERS:
         made.include_router(router)
     documented(made, service.graphs, closed=authenticate is not everybody)

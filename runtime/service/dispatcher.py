@@ -27,7 +27,8 @@ LOOK = 5.0
 SLOTS = 64
 """Runs that one process executes at once."""
 
-Execute = Callable[[Turn], Awaitable[None]]
+Execute = Callable[[Turn], Awaitable[bool]]
+"""Executes a turn; whether its thread may hold more to execute."""
 
 
 class Dispatcher(Protocol):
@@ -47,13 +48,22 @@ class Dispatcher(Protocol):
 
 
 class InProcess:
-    """Executes in this process, at most `slots` runs at once."""
+    """Executes in this process, at most `slots` runs at once; `looks` bounds how many threads it asks at once."""
 
-    def __init__(self, runs: Runs, execute: Execute, stop: Callable[[str], None], *, slots: int = SLOTS) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        execute: Execute,
+        stop: Callable[[str], None],
+        *,
+        slots: int = SLOTS,
+        looks: asyncio.Semaphore | None = None,
+    ) -> None:
         self._runs = runs
         self._execute = execute
         self._stop = stop
         self._slots = asyncio.Semaphore(slots)
+        self._looks = looks or asyncio.Semaphore(slots)
         self._tasks: dict[ThreadId, asyncio.Task[None]] = {}
         self._again: set[ThreadId] = set()
         self._later: dict[ThreadId, asyncio.TimerHandle] = {}
@@ -107,14 +117,16 @@ class InProcess:
             async with self._slots:
                 while not self._closed:
                     self._again.discard(thread)
-                    turn = await self._runs.claim(thread, ttl=LEASE)
+                    async with self._looks:
+                        turn = await self._runs.claim(thread, ttl=LEASE)
                     if isinstance(turn, NoTurn):
                         if turn.seconds is not None:
                             await self.schedule(thread, turn.seconds + 0.01)
                         if thread not in self._again:
                             return
                         continue
-                    await self._execute(turn)
+                    if not await self._execute(turn) and thread not in self._again:
+                        return
         except StoreError:
             pass  # the thread keeps its runs, and the worker looks again
         finally:

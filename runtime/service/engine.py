@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from satchel.memory.runs import Runs
     from satchel.memory.store import Store
     from satchel.runtime.service.served import Served
+    from satchel.runtime.telemetry import Telemetry
 
 DEFAULT = "agent"
 """The name of what is served alone."""
@@ -54,13 +55,20 @@ class Service:
     _saver: RedisSaver
 
     def __init__(
-        self, agents: object, *, store: str | None = None, slots: int = SLOTS, settings: ServiceSettings | None = None
+        self,
+        agents: object,
+        *,
+        store: str | None = None,
+        slots: int = SLOTS,
+        settings: ServiceSettings | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.graphs: Mapping[str, Any] = agents if isinstance(agents, Mapping) else {DEFAULT: agents}
         if not self.graphs or not all(self.graphs):
             raise ConfigError("nothing to serve: give an Agent, a compiled graph, or a mapping from names to these")
         self.metrics = Metrics()
         self.settings = settings or configured()
+        self.telemetry = telemetry
         self.draining = False
         self._url = store
         self._slots = slots
@@ -90,8 +98,10 @@ class Service:
             self.rates = rates_of(self.store)
             self.assistants = Assistants(self.store.fields, self.graphs)
             self.webhooks = Webhooks(deliveries_of(self.store), self.runs, self.settings)
-            self.worker = Worker(self.runs, self.served, self.metrics, self.webhooks)
-            dispatcher = InProcess(self.runs, self.worker.execute, self.worker.look, slots=self._slots)
+            self.worker = Worker(self.runs, self.served, self.metrics, self.webhooks, self.telemetry)
+            dispatcher = InProcess(
+                self.runs, self.worker.execute, self.worker.look, slots=self._slots, looks=self.streams.looks
+            )
             self.dispatcher = self._local = dispatcher
             self._looking = asyncio.create_task(dispatcher.worker(), name="worker")
             self._telling = asyncio.create_task(self.webhooks.work(), name="webhooks")
@@ -121,6 +131,8 @@ class Service:
         for one in (self._saver, *self._memories.values()):
             await one.aclose()
         await self.store.aclose()
+        if self.telemetry:
+            await asyncio.to_thread(self.telemetry.flush)
 
     async def served(self, tenant: str, graph: str) -> Served:
         """What serves a graph of a tenant. Raises 404 for an unknown graph."""
@@ -145,6 +157,7 @@ class Service:
 
     async def _serve(self, tenant: str, name: str, made: Any) -> Served:
         if isinstance(made, Agent):
-            return ServedAgent(name, made.but(store=self.store, tenant=tenant))
+            heard = (*made.listeners, self.metrics.agent, *([self.telemetry.agent(name)] if self.telemetry else ()))
+            return ServedAgent(name, made.but(store=self.store, tenant=tenant, listeners=heard))
         parts = {"checkpointer": self.saver(tenant), "store": self.memory(tenant), "name": name}
         return ServedGraph(name, (await resolved(made)).copy(update=parts), self.saver(tenant))

@@ -84,7 +84,8 @@ class Guard:
         try:
             if scope["type"] == "http":
                 receive = _again(await bodies.taken(scope, receive, settings), receive)
-            await self._app({**scope, KNOWN: known}, receive, send)
+            scope[KNOWN] = known  # in its place: who stands outside reads there which route it was
+            await self._app(scope, receive, send)
         finally:
             self._open[known.tenant] -= 1
             self._open += Counter()  # without those that have none

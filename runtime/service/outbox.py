@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 from satchel.runtime.service.wire import dumps
 
 if TYPE_CHECKING:
-    from satchel.memory.runs import Runs, Turn
+    from satchel.memory.runs import Events, Runs, Turn
 
-GATHER = 0.015
-"""Seconds that a piece of a message waits for others."""
+GATHER = 0.02
+"""Seconds that the beginning of a run, or a piece of a message, waits for what comes next."""
+
+SMALL = ("metadata", "messages")
+"""What waits: how the names of such events begin."""
 
 MOST = 32
 """Pieces that wait, at most."""
@@ -20,41 +23,43 @@ MOST = 32
 class Outbox:
     """Writes events.
 
-    All but pieces of messages are written before the graph goes on, so before its next checkpoint: a step that is kept
-    has its events. With `last_values` only the last `values` are written, at the end.
+    All but what is small is written before the graph goes on, so before its next checkpoint: a step that is kept has
+    its events. With `last_values` only the last `values` are written, at the end, and nothing small is in a hurry.
     """
 
     def __init__(self, runs: Runs, turn: Turn, *, last_values: bool) -> None:
         self._runs = runs
         self._turn = turn
         self._last_values = last_values
-        self._values: tuple[str, bytes] | None = None
+        self._values: Any = None
         self._waiting: list[tuple[str, bytes]] = []
         self._order = asyncio.Lock()
         self._timer: asyncio.Task[None] | None = None
 
     async def add(self, name: str, data: Any) -> None:
         """Write an event, soon."""
-        event = (name, dumps(data))
         if self._last_values and name == "values":
-            self._values = event
+            self._values = data
             return
-        self._waiting.append(event)
-        if name.startswith("messages") and len(self._waiting) < MOST:
-            if self._timer is None:
-                self._timer = asyncio.create_task(self._soon())
-            return
-        await self._write()
+        self._waiting.append((name, dumps(data)))
+        if not name.startswith(SMALL) or len(self._waiting) >= MOST:
+            await self._write()
+        elif self._timer is None and not self._last_values:
+            self._timer = asyncio.create_task(self._soon())
 
     async def flush(self) -> None:
         """Write what waits."""
-        if self._values is not None:
-            self._waiting.append(self._values)
-            self._values = None
+        if events := await self.rest():
+            await self._runs.append(self._turn, events)
+
+    async def rest(self) -> Events:
+        """Take what waits, in order after what was written: the events of the run's end."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        await self._write()
+        async with self._order:
+            events, self._waiting = self._waiting, []
+        return events if self._values is None else [*events, ("values", dumps(self._values))]
 
     async def _soon(self) -> None:
         await asyncio.sleep(GATHER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.metadata import version
 
 from fastapi import APIRouter, Request
@@ -77,6 +78,11 @@ async def info() -> Response:
 @router.get("/metrics")
 async def metrics(call: Called) -> Response:
     """Figures of all tenants in Prometheus' text format: for the operator, if there is authentication."""
-    if call.known.name and call.tenant != call.service.settings.operator:
+    service = call.service
+    if call.known.name and call.tenant != service.settings.operator:
         raise faults.missing("Not Found")
-    return Response(call.service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    if service.ready:
+        with suppress(SatchelError):  # figures of this process are told without the store, too
+            threads_of = await service.runs.rows(await service.runs.waiting())
+            service.metrics.waiting(sum(len(row.queue) for row in threads_of))
+    return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

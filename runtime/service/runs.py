@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.store import ThreadId
-from satchel.runtime.service import faults, threads, wire
+from satchel.runtime.service import faults, threads, tracing, wire
 from satchel.runtime.service.assistants import OWN
 from satchel.runtime.service.auth_sdk import holds
 from satchel.runtime.service.worker import KEEP
@@ -145,6 +145,7 @@ def _document(
         "checkpoint": checkpoint or None,
         "temporary": temporary,
         "wait": wait,
+        "trace": tracing.CARRIED.get(),
     }
 
 

@@ -72,7 +72,8 @@ async def wait(thread: str, body: RunCreate, call: Called) -> Response:
 
 async def _wait(call: Caller, body: RunCreate, thread: str | None) -> Response:
     made = await runs.accept(call, body.model_copy(update={"stream_mode": ["values"]}), thread, wait=True)
-    return await streaming.answer(call, made.thread, made.run, cancel=body.on_disconnect == "cancel")
+    cancel = body.on_disconnect == "cancel"
+    return await streaming.answer(call, made.thread, made.run, cancel=cancel, kept=thread is not None)
 
 
 @router.post("/runs/batch")

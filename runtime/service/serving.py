@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ class Server(uvicorn.Server):
         """Listen, and say where."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
         for server in self.servers:
             for socket in server.sockets:
                 host, port = socket.getsockname()[:2]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import StreamingResponse
@@ -70,22 +71,42 @@ async def _sse(
 ) -> AsyncIterator[bytes]:
     ended = False
     try:
-        async for event in events(call, thread, run, start):
-            if event is None:
-                yield b": heartbeat\n\n"
-            elif event.name == END:
-                ended = True
-            elif not modes or event.name == "error" or event.name.partition("|")[0].partition("/")[0] in modes:
-                at = f"id: {event.id}\n" if ids else ""
-                yield b"event: %b\ndata: %b\n%b\n" % (event.name.encode(), event.data, at.encode())
+        async with aclosing(pages(call, thread, run, start)) as found:
+            async for some in found:
+                ended = bool(some) and some[-1].name == END
+                if block := b"".join(_block(event, ids=ids) for event in some if _shown(event, modes)):
+                    yield block
+                elif not some:
+                    yield b": heartbeat\n\n"
         ended = True
     finally:
         if cancel and not ended:
             runs.leave(call, thread, run)
 
 
+def _shown(event: Event, modes: frozenset[str]) -> bool:
+    if event.name == END:
+        return False
+    return not modes or event.name == "error" or event.name.partition("|")[0].partition("/")[0] in modes
+
+
+def _block(event: Event, *, ids: bool) -> bytes:
+    at = f"id: {event.id}\n".encode() if ids else b""
+    return b"event: %b\ndata: %b\n%b\n" % (event.name.encode(), event.data, at)
+
+
 async def events(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncIterator[Event | None]:
-    """Events up to the last, None for each while without one; ends early when the server ends."""
+    """The events of `pages` one by one, None for each empty one."""
+    async with aclosing(pages(call, thread, run, start)) as found:
+        async for some in found:
+            if not some:
+                yield None
+            for event in some:
+                yield event
+
+
+async def pages(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncGenerator[Sequence[Event]]:
+    """Events up to the last as they come, none for each while without one; ends early when the server ends."""
     service = call.service
     follower = service.streams.follow(thread, run, start)
     service.metrics.reading(1)
@@ -93,54 +114,48 @@ async def events(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncI
     try:
         while not service.draining:
             events = await follower.next(BEAT)
-            for event in events:
-                yield event
-                if event.name == END:
-                    return
             if events:
                 quiet = time.monotonic()
+                yield events
+                if events[-1].name == END:
+                    return
             elif time.monotonic() - quiet >= BEAT:
                 quiet = time.monotonic()
                 async with service.streams.looks:
                     row = await service.runs.run(thread, run)
                 if row is None or row.status in runs.ENDED:
                     # the end may have come between the last look and this one
-                    for event in await service.runs.page(thread, run, follower.after, 1_000):
-                        yield event
+                    yield await service.runs.page(thread, run, follower.after, 1_000)
                     return
-                yield None
+                yield ()
     finally:
         service.metrics.reading(-1)
         await follower.aclose()
 
 
 async def answer(
-    call: Caller, thread: ThreadId, run: str, *, cancel: bool = False, headers: dict[str, str] | None = None
+    call: Caller, thread: ThreadId, run: str, *, cancel: bool = False, kept: bool = True
 ) -> StreamingResponse:
-    """The values at the end of a run as one JSON answer, with a newline now and then before it."""
-    place_of = place(f"/threads/{thread.name}/runs/{run}", "join")
-    body = _answer(call, thread, run, cancel=cancel)
-    return StreamingResponse(body, media_type="application/json", headers={**place_of, **(headers or {})})
+    """The values at the end of a run as one JSON answer, with a newline now and then before it.
+
+    Of a run that is `kept` it is noted that its events were read.
+    """
+    headers = place(f"/threads/{thread.name}/runs/{run}", "join")
+    body = _answer(call, thread, run, cancel=cancel, kept=kept)
+    return StreamingResponse(body, media_type="application/json", headers=headers)
 
 
-async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool) -> AsyncIterator[bytes]:
-    found: bytes | None = None
-    failed: bytes | None = None
+async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool, kept: bool) -> AsyncIterator[bytes]:
+    newest: dict[str, bytes] = {}
     ended = False
     beat = time.monotonic()
     try:
-        async for event in events(call, thread, run, START):
-            if event is None or time.monotonic() - beat > BEAT:
-                beat = time.monotonic()
-                yield b"\n"
-            if event is None:
-                continue
-            if event.name == "values":
-                found = event.data
-            elif event.name == "error":
-                failed = b'{"__error__":%b}' % event.data
-            elif event.name == END and event.data == b"rollback":
-                failed = wire.dumps(GONE)
+        async with aclosing(pages(call, thread, run, START)) as found:
+            async for some in found:
+                newest |= {event.name: event.data for event in some}
+                if not some or time.monotonic() - beat > BEAT:
+                    beat = time.monotonic()
+                    yield b"\n"
         ended = not call.service.draining
         if not ended:
             raise ConnectionAbortedError("the server is ending")  # a broken answer is asked for again, an empty one not
@@ -148,8 +163,18 @@ async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool) -> 
         if cancel and not ended and not call.service.draining:
             runs.leave(call, thread, run)
     if ended:
-        await call.service.runs.taken(thread, run)
-        yield failed or found or wire.dumps(await final(call, thread, run))
+        if kept:
+            await call.service.runs.taken(thread, run)
+        yield _told(newest) or wire.dumps(await final(call, thread, run))
+
+
+def _told(newest: Mapping[str, bytes]) -> bytes | None:
+    """The answer, from the newest event of each name; None if they do not tell."""
+    if newest.get(END) == b"rollback":
+        return wire.dumps(GONE)
+    if "error" in newest:
+        return b'{"__error__":%b}' % newest["error"]
+    return newest.get("values")
 
 
 async def final(call: Caller, thread: ThreadId, run: str) -> Any:

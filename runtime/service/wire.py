@@ -43,7 +43,8 @@ def _plain(value: object) -> Any:
     """What JSON has not got, as something that it has: the first row whose kind it is, else a text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, (type, Interrupt)):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    return next((shape(value) for kinds, shape in _SHAPES if isinstance(value, kinds)), str(value))
+    shape = next((shape for kinds, shape in _SHAPES if isinstance(value, kinds)), str)
+    return shape(value)
 
 
 DEEPEST = 64

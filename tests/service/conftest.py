@@ -31,6 +31,7 @@ class Server:
         self._words = words
         self._environment = environment
         self._port = 0
+        self.said = ""
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> Server:
@@ -70,6 +71,7 @@ class Server:
         self._process.send_signal(how)
         self._process.wait(30)
         assert self._process.stderr is not None
+        self.said = self._process.stderr.read()
         self._process.stderr.close()
         self._process = None
 

@@ -102,6 +102,7 @@ NOTHING = {
     "0",
     "null",
     '{"pruned_count":0}',
+    'event: error\ndata: {"error":"HTTPException","message":"404: Run not found"}\n\n',
     '{"__error__":{"error":"HTTPException","message":"404: Run not found"}}',
 }
 """What those are told who join, count or find what is not there."""

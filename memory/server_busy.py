@@ -1,0 +1,66 @@
+"""The scripts of runs on a server with the Redis protocol, and the list of threads that may hold runs."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from satchel.memory import keys, run_scripts
+from satchel.memory.keys import RunKeys
+from satchel.memory.server_events import ServerEvents
+from satchel.memory.store import ThreadId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from satchel.memory.redis_store import ServerStore
+
+QUIET = 60_000
+"""Milliseconds after which a thread without runs is no longer listed as busy."""
+
+LOOKS = 500
+"""Threads that are looked at in one go."""
+
+
+class ServerBusy(ServerEvents):
+    """What runs of a service stand on, on one server."""
+
+    def __init__(self, server: ServerStore) -> None:
+        super().__init__(server)
+        self._scripts = {
+            name: server.connection.script(getattr(run_scripts, name))
+            for name in vars(run_scripts)
+            if name.isupper() and not name.startswith("_")
+        }
+
+    async def waiting(self) -> list[ThreadId]:
+        """Threads that may hold runs to execute; those without any for a while are taken off the list."""
+        with self._errors():
+            found = await self._redis.zrange(keys.BUSY, 0, -1, withscores=True)
+        waiting: list[ThreadId] = []
+        for first in range(0, len(found), LOOKS):
+            waiting += await self._full(found[first : first + LOOKS])
+        return waiting
+
+    async def _full(self, listed: Sequence[tuple[bytes, float]]) -> list[ThreadId]:
+        """Those of the listed threads that hold runs."""
+        threads = [ThreadId(*keys.addressed(name)) for name, _ in listed]
+        with self._errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for thread in threads:
+                    pipe.exists(RunKeys.of(thread).q)
+                full = await pipe.execute()
+        before = now() - QUIET
+        idle = [name for (name, named), there in zip(listed, full, strict=True) if not there and named < before]
+        if idle:
+            await self._run("IDLE", [keys.BUSY], [before, *idle])
+        return [thread for thread, there in zip(threads, full, strict=True) if there]
+
+    async def _run(self, script: str, names: Sequence[str], args: Sequence[Any]) -> Any:
+        with self._errors():
+            return await self._scripts[script](names, args)
+
+
+def now() -> int:
+    """This moment, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
