@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from satchel.memory.errors import SatchelError
 from satchel.runtime.service.wire import dumps
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Outbox:
         self._waiting: list[tuple[str, bytes]] = []
         self._order = asyncio.Lock()
         self._timer: asyncio.Task[None] | None = None
+        self._failed: SatchelError | None = None
 
     async def add(self, name: str, data: Any) -> None:
         """Write an event, soon."""
@@ -58,16 +60,23 @@ class Outbox:
             self._timer.cancel()
             self._timer = None
         async with self._order:
+            if self._failed:
+                raise self._failed
             events, self._waiting = self._waiting, []
         return events if self._values is None else [*events, ("values", dumps(self._values))]
 
     async def _soon(self) -> None:
         await asyncio.sleep(GATHER)
         self._timer = None
-        await self._write()
+        try:
+            await self._write()
+        except SatchelError as problem:  # told to whoever writes next: nobody waits for this task
+            self._failed = problem
 
     async def _write(self) -> None:
         async with self._order:
+            if self._failed:
+                raise self._failed
             events, self._waiting = self._waiting, []
             if events:
                 await self._runs.append(self._turn, events)

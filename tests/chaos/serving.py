@@ -23,7 +23,7 @@ from langgraph.graph import START, StateGraph
 from typing_extensions import TypedDict
 
 from satchel.memory import open as opening
-from satchel.memory import run_scripts, saver, scripts
+from satchel.memory import run_scripts, scripts
 from satchel.memory.errors import LeaseLost
 from satchel.runtime.service import dispatcher, engine, worker
 from satchel.runtime.service.app import app
@@ -111,7 +111,7 @@ def run(orders: Orders) -> None:
         points.watch(runs, "admit", "claim", "renew", "release", "finish", "append")
         return runs
 
-    vars(engine)["runs_of"], vars(saver)["open_store"] = watched, opened
+    vars(engine)["runs_of"], vars(opening)["open_store"] = watched, opened
     serve(app({"steps": GRAPH}, store=None), _note(orders), host="127.0.0.1", port=orders.port)
 
 
