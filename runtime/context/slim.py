@@ -150,16 +150,16 @@ class _Writer:
             return None
         rows = [{path: self.text(v) for path, v in _leaves(v, "", DEEPEST)} for v in objects]
         first, *rest = rows
-        common = [path for path in first if all(path in row for row in rest)]
+        common = {path: None for path in first if all(path in row for row in rest)}
         each = {path: first[path] for path in common if all(row[path] == first[path] for row in rest)}
         columns = [path for path in common if path not in each]
-        shown = [self._row(row, columns, each) for row in rows]
+        shown = [self._row(row, columns, common) for row in rows]
         body = self._object(zip(value, shown, strict=True)) if isinstance(value, dict) else f"[{','.join(shown)}]"
         parts = {EACH: self._object(each.items()), COLUMNS: f"[{','.join(map(self.text, columns))}]", ROWS: body}
         return self._object((k, v) for k, v in parts.items() if k != EACH or each)
 
-    def _row(self, row: dict[str, str], columns: Sequence[str], each: Container[str]) -> str:
-        own = [(path, v) for path, v in row.items() if path not in each and path not in columns]
+    def _row(self, row: dict[str, str], columns: Sequence[str], common: Container[str]) -> str:
+        own = [(path, v) for path, v in row.items() if path not in common]
         return f"[{','.join([*(row[c] for c in columns), *([self._object(own)] if own else ())])}]"
 
 

@@ -108,6 +108,13 @@ def test_a_deep_document_takes_no_longer_than_a_flat_one(deep: str) -> None:
     assert time.process_time() - started < 1
 
 
+def test_a_wide_table_takes_no_longer_than_a_long_one() -> None:
+    text = json.dumps([{f"k{n}": m for n in range(30_000)} for m in range(2)])
+    started = time.process_time()
+    slim(text)
+    assert time.process_time() - started < 2
+
+
 def test_a_huge_text_is_not_read() -> None:
     text = "[" + "1, " * LARGEST + "1]"
     assert slim(text) is text
