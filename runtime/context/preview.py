@@ -20,7 +20,11 @@ from satchel.runtime.context.slim import COLUMNS, LARGEST, ROWS, Literal
 if TYPE_CHECKING:
     from satchel.memory.records import Json
 
-BLOB = re.compile(r"[A-Za-z0-9+/_-]{512,}={0,2}|(?:[A-Za-z0-9+/]{60,76}\r?\n){8,}[A-Za-z0-9+/]*={0,2}")
+BLOB = re.compile(
+    r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{512,}={0,2}"
+    r"|^(?:[A-Za-z0-9+/]{60,76}\r?\n){8,}[A-Za-z0-9+/]*={0,2}",
+    re.MULTILINE,
+)
 """Base64 on one line, or on lines of the widths of PEM (RFC 7468) and MIME (RFC 2045)."""
 
 MAGIC = {

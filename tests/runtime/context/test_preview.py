@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -56,6 +57,13 @@ def test_binary_is_described(wrap: int) -> None:
     shown = describe(f"Attached:\n{text}\nEnd", REF)
     assert shown.startswith("Attached:\n[base64, PDF, 4,")
     assert shown.endswith(f"whole text: {REF}]\nEnd")
+
+
+def test_text_that_is_nearly_binary_takes_no_longer_than_other_text() -> None:
+    text = " ".join(["x" * 500] * 2_000)
+    started = time.process_time()
+    assert describe(text, REF) is text
+    assert time.process_time() - started < 1
 
 
 @settings(max_examples=150)
