@@ -16,6 +16,9 @@ from satchel.evals.trial import TIMES
 
 Data = dict[str, Any]
 
+CHOSEN = [n for n, s in SUITES.items() if "SATCHEL_CAMPAIGN" in os.environ or not s.tags & {"long", "medium"}]
+"""The short suites; all of them in a campaign, which takes some ten minutes."""
+
 FORGETFUL = {"service-flaky": ",mask,forget", "conflicts": ",langchain-summary,deepagents"}
 """Suites that are run in more modes: where tools fail and a customer answers, and where history is summarised."""
 
@@ -42,8 +45,8 @@ def steady(found: Data) -> Data:
     return found
 
 
-@pytest.mark.debian  # every suite twice, in processes of their own: too long for the default tests
-@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.debian  # each suite twice, in processes of their own: too long for the default tests
+@pytest.mark.parametrize("suite", CHOSEN)
 def test_a_rerun_gives_the_same_document(suite: str, tmp_path: Path) -> None:
     modes = "stateful" + FORGETFUL.get(suite, "")
     one = run(suite, tmp_path / "one", hashes="0", workers=1, modes=modes)
