@@ -14,4 +14,4 @@ USER satchel
 WORKDIR /agents
 EXPOSE 2024
 ENTRYPOINT ["/satchel/bin/satchel", "serve", "--host", "0.0.0.0"]
-CMD ["--model", "sim:echo"]
+CMD ["--model", "sim:echo", "--open"]
