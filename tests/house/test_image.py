@@ -77,8 +77,7 @@ def test_the_steps_of_the_image_make_a_server(steps: Steps, root: Path, tmp_path
     ) as server:
         assert server.stderr is not None
         try:
-            said = re.search(r"on (http://\S+)", server.stderr.readline())
-            assert said
+            said = next(filter(None, (re.search(r"serving .* on (http://\S+)", line) for line in server.stderr)))
             assert httpx.get(f"{said[1]}/readyz").json() == {"ready": True}
         finally:
             server.kill()
