@@ -14,20 +14,24 @@ from typing import IO, TYPE_CHECKING
 from satchel.evals.oracle import Oracle
 from satchel.evals.suite import suite
 from satchel.evals.trial import run_trial
+from satchel.memory.tasks import ended
 from satchel.runtime.stores import open_store
 
 if TYPE_CHECKING:
     from satchel.memory.records import Json
+    from satchel.memory.store import Store
 
 
 async def serve(lines: IO[str], out: IO[str], url: str | None) -> None:
     """Run tasks until there are no more. An input that ends stops the trial that is under way, too."""
-    given = asyncio.Queue[str]()
-    reading = asyncio.create_task(_read(lines, given))
-    working = asyncio.create_task(_work(given, out, url))
-    await reading
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
+    store = await open_store(url)
+    try:
+        given = asyncio.Queue[str]()
+        working = asyncio.create_task(_work(given, out, store))
+        await _read(lines, given)
+        await ended(working)
+    finally:
+        await store.aclose()
 
 
 async def _read(lines: IO[str], given: asyncio.Queue[str]) -> None:
@@ -35,19 +39,16 @@ async def _read(lines: IO[str], given: asyncio.Queue[str]) -> None:
         given.put_nowait(line)
 
 
-async def _work(given: asyncio.Queue[str], out: IO[str], url: str | None) -> None:
-    store, oracle = await open_store(url), Oracle()
-    try:
-        while True:
-            job: Json = json.loads(await given.get())
-            trial = await run_trial(
-                suite(job["suite"]), job["seed"], job["mode"], number=job["number"], store=store, oracle=oracle,
-                prices=job["prices"], context_limit=job["context_limit"],
-            )  # fmt: skip
-            out.write(json.dumps(trial.to_json()) + "\n")
-            out.flush()
-    finally:
-        await store.aclose()
+async def _work(given: asyncio.Queue[str], out: IO[str], store: Store) -> None:
+    oracle = Oracle()
+    while True:
+        job: Json = json.loads(await given.get())
+        trial = await run_trial(
+            suite(job["suite"]), job["seed"], job["mode"], number=job["number"], store=store, oracle=oracle,
+            prices=job["prices"], context_limit=job["context_limit"],
+        )  # fmt: skip
+        out.write(json.dumps(trial.to_json()) + "\n")
+        out.flush()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -124,9 +123,7 @@ class Service:
         if not self._started:
             return
         await self.drain()
-        self._telling.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._telling
+        await ended(self._telling)
         await self.streams.aclose()
         for one in (self._saver, *self._memories.values()):
             await one.aclose()

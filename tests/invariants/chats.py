@@ -17,6 +17,7 @@ from satchel.runtime.context import recall, tokens
 from satchel.runtime.context.context import Context, Folded, Overflow, Prompt
 from satchel.runtime.context.controller import Rates
 from satchel.runtime.context.message import Message, ToolCall
+from satchel.runtime.context.slim import slim
 from satchel.runtime.context.turn import Turn, turns
 from satchel.runtime.mode import MODES
 from satchel.runtime.spec import context
@@ -361,8 +362,9 @@ def lost(prompt: Prompt, before: Sequence[Turn], pages: dict[str, str]) -> list[
             queue += sorted(found)
     bare = squeeze(said)
     gone = [
-        (s, t) for turn in before for s, t in texts(turn) if ref(SALT, s) not in reachable and squeeze(t) not in bare
-    ]
+        (s, t) for turn in before for s, t in texts(turn)
+        if ref(SALT, s) not in reachable and squeeze(t) not in bare and squeeze(slim(t)) not in bare
+    ]  # fmt: skip
     return [(seq, text) for seq, text in gone if _as_json(text) not in bare and not _in_cells(text, said)]
 
 

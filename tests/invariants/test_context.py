@@ -18,9 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from satchel.memory.errors import PromptTooLarge
-from satchel.memory.handles import ref
+from satchel.memory.handles import HANDLE, ref
+from satchel.prompts import render
+from satchel.runtime.context import recall
 from satchel.runtime.context.context import Folded, Overflow
 from satchel.runtime.context.controller import Rates
+from satchel.runtime.context.ingest import slimmed
 from satchel.runtime.context.turn import Turn
 from satchel.runtime.mode import MODES
 from tests.invariants import chats
@@ -28,6 +31,9 @@ from tests.invariants.chats import SALT, STATE, TAG, Chat
 
 CAMPAIGN = int(os.environ.get("SATCHEL_CAMPAIGN", "0"))
 SURFACE = chats.fixed_tokens()
+HEAD = rf"\[satchel {TAG} turns up to \d+({re.escape(render('handles'))})?\]"
+"""The first line of a later block; that which shows the first handle says what it is for."""
+
 SANE = 2_000
 """Tokens beyond the fixed surface from which a stateful prompt always fits."""
 
@@ -69,12 +75,15 @@ def test_no_prompt_is_above_its_ceiling_and_every_prompt_is_legal(chat: Chat, ro
 
 @attack(60)
 @given(chat=chats.chats(), room=ROOMS, rates=RATES)
-def test_nothing_is_lost_and_the_newest_turn_stays(chat: Chat, room: int, rates: Rates) -> None:
+def test_nothing_is_lost_the_newest_turn_stays_and_a_handle_can_be_asked(chat: Chat, room: int, rates: Rates) -> None:
     run, turns = chats.drive(chat, "stateful", SURFACE + room, rates=rates), chat.turns()
     assert not run.overflow
     for n, asked in enumerate(run.asked):
         if asked.prompt.folds or n == len(run.asked) - 1:
             assert chats.lost(asked.prompt, turns[: asked.after], run.pages) == []
+        ours = {ref(SALT, s) for turn in turns[: asked.after] for s, _ in chats.texts(turn)} | run.pages.keys()
+        if ours.intersection(HANDLE.findall(chats.words(asked.prompt))):
+            assert recall.schema() in asked.prompt.tools
         newest = next((k for k in range(asked.after - 1, -1, -1) if not turns[k].is_user), 0)
         seen(asked, turns[newest : asked.after], run.pages)
 
@@ -108,7 +117,7 @@ def test_no_quoted_line_passes_for_one_of_the_runtime(chat: Chat, room: int, rat
             assert last == f"[/satchel {TAG}]"
             ours = [line for line in inside if chats.FORGED.match(line)]
             assert ours[::2] == [f"[/satchel {TAG}]"] * (len(ours) // 2)
-            assert all(re.fullmatch(rf"\[satchel {TAG} turns up to \d+\]", line) for line in ours[1::2])
+            assert all(re.fullmatch(HEAD, line) for line in ours[1::2])
             assert len(ours) // 2 == made.past.digest.blocks - 1
         if page := made.past.digest.page:
             assert [line for line in page.splitlines() if not re.match(r"turn \d+: |\| ", line)] == []
@@ -131,7 +140,7 @@ def test_the_same_turns_give_the_same_bytes_and_prompts_only_grow_between_folds(
 
 @attack(30)
 @given(chat=chats.chats(most=12), room=ROOMS, rates=RATES)
-def test_until_something_is_previewed_or_folded_stateful_is_stateless(chat: Chat, room: int, rates: Rates) -> None:
+def test_until_something_is_shortened_stateful_is_stateless(chat: Chat, room: int, rates: Rates) -> None:
     stateful, whole = chats.fresh("stateful", SURFACE + room, rates=rates), chats.fresh("stateless", 10**9)
     for turn in chat.turns():
         if not turn.is_user:
@@ -139,9 +148,11 @@ def test_until_something_is_previewed_or_folded_stateful_is_stateless(chat: Chat
                 prompt = stateful.prompt(state=STATE, page_seq=chats.PAGES)
             except Overflow:
                 return
-            if stateful.past.handles:
+            if stateful.past.handles or stateful.past.digest.turns:
                 return
             assert chats.data(prompt) == chats.data(whole.prompt(state=STATE))
+        if slimmed(turn) is not turn:
+            return
         stateful.add(turn)
         whole.add(turn)
 
