@@ -31,6 +31,7 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import TimeoutError as NoAnswer
 
 from satchel.memory.errors import ConfigError
+from satchel.memory.gathered import Gathering
 from satchel.memory.patience import Patient
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _one(url: str) -> Client:
     options = _options(url)
     pool = BlockingConnectionPool(retry=Patient((BusyLoadingError,)), **POOL, **options)
     pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py has no types here; tells now what does not fit
-    redis = Redis.from_pool(pool)
+    redis = Gathering.from_pool(pool)
     return redis, (redis.aclose,)
 
 
@@ -177,7 +178,7 @@ def _sentinel(url: str) -> Client:
         **options,
     )
     pool.make_connection()  # type: ignore[no-untyped-call]  # as above
-    redis = Redis.from_pool(pool)
+    redis = Gathering.from_pool(pool)
     return redis, (redis.aclose, sentinels.aclose)
 
 
