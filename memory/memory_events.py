@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from satchel.memory.runs import END, START, Event, order
+from satchel.memory.runs import END, START, Event, Written, order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,14 +56,18 @@ class MemoryEvents:
     def _events(self, thread: ThreadId, run: str) -> list[Event]:
         return self._streams.get((thread, run), [])
 
-    def _add(self, place: tuple[ThreadId, str], events: Sequence[tuple[str, bytes]]) -> None:
+    def _add(self, place: tuple[ThreadId, str], events: Sequence[tuple[str, bytes]]) -> Written:
+        kept = self._streams.setdefault(place, [])
+        before = kept[-1].id if kept else START
         for name, data in events:
             self._event += 1
-            self._streams.setdefault(place, []).append(
-                Event(f"{time.time_ns() // 1_000_000}-{self._event}", name, data)
-            )
+            kept.append(Event(f"{time.time_ns() // 1_000_000}-{self._event}", name, data))
         self._news.set()
+        return Written(before, tuple(event.id for event in kept[len(kept) - len(events) :]))
 
-    def _close(self, thread: ThreadId, run: str, status: str, keep: float) -> None:
-        self._add((thread, run), [(END, status.encode())])
+    def _close(
+        self, thread: ThreadId, run: str, status: str, keep: float, events: Sequence[tuple[str, bytes]] = ()
+    ) -> Written:
+        written = self._add((thread, run), [*events, (END, status.encode())])
         asyncio.get_running_loop().call_later(keep, self._streams.pop, (thread, run), None)
+        return written

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from satchel.memory.fields import MemoryFields
-    from satchel.memory.runs import Action, Drop, Events, Strategy
+    from satchel.memory.runs import Action, Drop, Events, Strategy, Written
     from satchel.memory.store import ThreadId
 
 
@@ -147,10 +147,9 @@ class MemoryRuns(MemoryEvents):
 
     async def finish(
         self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float, events: Events = ()
-    ) -> bool:
+    ) -> tuple[bool, Written]:
         """End the run and the turn."""
         kept = self._held(turn)
-        self._add((turn.thread, turn.run), events)
         self._leave(kept, turn.run)
         kept.token, kept.rest = "", rest
         self._fields.turn(turn.thread, "")
@@ -160,13 +159,12 @@ class MemoryRuns(MemoryEvents):
             kept.runs[turn.run] = replace(kept.runs[turn.run], status=status, error=error, updated=_now())
         if drop == "thread":
             del self._threads[turn.thread]
-        self._close(turn.thread, turn.run, status, keep)
-        return bool(kept.queue)
+        return bool(kept.queue), self._close(turn.thread, turn.run, status, keep, events)
 
-    async def append(self, turn: Turn, events: Events) -> None:
+    async def append(self, turn: Turn, events: Events) -> Written:
         """Append events to the run's stream."""
         self._held(turn)
-        self._add((turn.thread, turn.run), events)
+        return self._add((turn.thread, turn.run), events)
 
     async def cancel(self, thread: ThreadId, run: str, action: Action, *, keep: float) -> str:
         """Stop a run."""

@@ -23,8 +23,9 @@ local function leave(run)
   if redis.call('HGET', KEYS[1], 'now') == run then redis.call('HDEL', KEYS[1], 'now') end
 end
 local function close(stream, status, keep)
-  redis.call('XADD', stream, '*', 'e', 'end', 'd', status)
+  local id = redis.call('XADD', stream, '*', 'e', 'end', 'd', status)
   redis.call('PEXPIRE', stream, keep)
+  return id
 end
 """
 
@@ -111,10 +112,12 @@ FINISH = (
 --   then names and data of events
 local there = redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then
-  if redis.call('HGET', KEYS[1], at(ARGV[2], 'f')) == ARGV[1] then return 2 end
-  return (ARGV[6] ~= '' and not there) and 1 or 0
+  if redis.call('HGET', KEYS[1], at(ARGV[2], 'f')) == ARGV[1] then return {2} end
+  return {(ARGV[6] ~= '' and not there) and 1 or 0}
 end
-for i = 9, #ARGV, 2 do redis.call('XADD', KEYS[6], '*', 'e', ARGV[i], 'd', ARGV[i + 1]) end
+local newest = redis.call('XREVRANGE', KEYS[6], '+', '-', 'COUNT', 1)[1]
+local told = {1, newest and newest[1] or '0-0'}
+for i = 9, #ARGV, 2 do told[#told + 1] = redis.call('XADD', KEYS[6], '*', 'e', ARGV[i], 'd', ARGV[i + 1]) end
 leave(ARGV[2])
 redis.call('DEL', KEYS[4])
 redis.call('SET', KEYS[3], string.match(ARGV[1], '^%d+') .. '-')
@@ -128,21 +131,24 @@ elseif there then
   redis.call('HSET', KEYS[1], at(ARGV[2], 's'), ARGV[3], at(ARGV[2], 'e'), ARGV[4], at(ARGV[2], 'u'), ARGV[8],
     at(ARGV[2], 'f'), ARGV[1])
 end
-close(KEYS[6], ARGV[3], ARGV[7])
-return redis.call('EXISTS', KEYS[2]) == 1 and 2 or 1
+told[#told + 1] = close(KEYS[6], ARGV[3], ARGV[7])
+if redis.call('EXISTS', KEYS[2]) == 1 then told[1] = 2 end
+return told
 """
 )
 
 APPEND = """
 -- KEYS fence, stream    ARGV token, batch, most events, then names and data
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {0} end
 local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
-if newest and newest[2][5] == 'b' and newest[2][6] == ARGV[2] then return 1 end
+if newest and newest[2][5] == 'b' and newest[2][6] == ARGV[2] then return {1} end
+local told = {1, newest and newest[1] or '0-0'}
 for i = 4, #ARGV - 2, 2 do
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[i], 'd', ARGV[i + 1])
+  told[#told + 1] = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[i], 'd', ARGV[i + 1])
 end
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[#ARGV - 1], 'd', ARGV[#ARGV], 'b', ARGV[2])
-return 1
+told[#told + 1] = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'e', ARGV[#ARGV - 1], 'd', ARGV[#ARGV],
+  'b', ARGV[2])
+return told
 """
 
 CANCEL = (

@@ -29,6 +29,14 @@ START = "0-0"
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """Where events were written: the id before them and their own; `before` is empty where that is not known."""
+
+    before: str = ""
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadRow:
     """A thread as a service keeps it: `doc` is the service's own text, `rest` how its last run left it.
 
@@ -157,14 +165,14 @@ class Runs(Protocol):
 
     async def finish(
         self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float, events: Events = ()
-    ) -> bool:
-        """Append the last events, end the run and the turn, and `drop` what nobody needs any more, in one step.
+    ) -> tuple[bool, Written]:
+        """Append the last events and `END`, end the run and the turn, `drop` what nobody needs any more, in one step.
 
         Its events stay for `keep` seconds. Says whether other runs wait in the thread. Raises `LeaseLost` if another
         executor has it: then nothing is written.
         """
 
-    async def append(self, turn: Turn, events: Events) -> None:
+    async def append(self, turn: Turn, events: Events) -> Written:
         """Append events (names and data) to the run's stream. Raises `LeaseLost`."""
 
     async def cancel(self, thread: ThreadId, run: str, action: Action, *, keep: float) -> str:

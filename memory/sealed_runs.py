@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from satchel.memory.keyring import Keyring
     from satchel.memory.redis_store import ServerStore
-    from satchel.memory.runs import Admitted, Drop, Event, Events, RunRow, Strategy, ThreadRow
+    from satchel.memory.runs import Admitted, Drop, Event, Events, RunRow, Strategy, ThreadRow, Written
     from satchel.memory.store import ThreadId
 
 _DOC, _REST, _RUN, _ERROR, _EVENT = b"thread", b"rest", b"run ", b"error ", b"event "
@@ -71,16 +71,16 @@ class SealedRuns(ServerRuns):
 
     async def finish(
         self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float, events: Events = ()
-    ) -> bool:
+    ) -> tuple[bool, Written]:
         """End the run and the turn."""
         error = self._seal(turn.thread, _ERROR + turn.run.encode(), error)
         rest = self._seal(turn.thread, _REST, rest)
         sealed = self._sealed(turn, events)
         return await super().finish(turn, status=status, error=error, rest=rest, drop=drop, keep=keep, events=sealed)
 
-    async def append(self, turn: Turn, events: Events) -> None:
+    async def append(self, turn: Turn, events: Events) -> Written:
         """Append events to the run's stream."""
-        await super().append(turn, self._sealed(turn, events))
+        return await super().append(turn, self._sealed(turn, events))
 
     def _sealed(self, turn: Turn, events: Events) -> Events:
         place = _EVENT + turn.run.encode()

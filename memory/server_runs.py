@@ -11,7 +11,7 @@ from satchel.memory.errors import LeaseLost
 from satchel.memory.holder import Holder
 from satchel.memory.keys import RunKeys, stream_key
 from satchel.memory.run_rows import FIELDS, row_of
-from satchel.memory.runs import Admitted, NoTurn, RunRow, ThreadRow, Turn
+from satchel.memory.runs import Admitted, NoTurn, RunRow, ThreadRow, Turn, Written
 from satchel.memory.sentences import lost
 from satchel.memory.server_busy import ServerBusy, now
 from satchel.memory.store import ThreadId
@@ -142,27 +142,29 @@ class ServerRuns(ServerBusy):
 
     async def finish(
         self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float, events: Events = ()
-    ) -> bool:
+    ) -> tuple[bool, Written]:
         """End the run and the turn; whether other runs wait."""
         names = RunKeys.of(turn.thread)
         at = [names.runs, names.q, names.fence, names.hold, names.all, stream_key(turn.thread, turn.run)]
         if drop:
             await self._unlist(turn.thread, turn.run, drop)
         args = [turn.token, turn.run, status, error, rest, drop, int(keep * 1000), now(), *chain.from_iterable(events)]
-        done = await self._run("FINISH", at, args)
+        done, *places = await self._run("FINISH", at, args)
         if not done:
             raise LeaseLost(lost(turn.thread))
         if drop == "thread":
             with self._errors():
                 await self._redis.zrem(keys.BUSY, keys.address(turn.thread))
-        return bool(done == MORE)
+        return bool(done == MORE), _written(places)
 
-    async def append(self, turn: Turn, events: Events) -> None:
+    async def append(self, turn: Turn, events: Events) -> Written:
         """Append events to the run's stream."""
         at = [RunKeys.of(turn.thread).fence, stream_key(turn.thread, turn.run)]
         args = [turn.token, secrets.token_hex(4), MOST_EVENTS, *chain.from_iterable(events)]
-        if not await self._run("APPEND", at, args):
+        done, *places = await self._run("APPEND", at, args)
+        if not done:
             raise LeaseLost(lost(turn.thread))
+        return _written(places)
 
     async def cancel(self, thread: ThreadId, run: str, action: Action, *, keep: float) -> str:
         """Stop a run."""
@@ -220,6 +222,12 @@ class ServerRuns(ServerBusy):
                 if drop == "thread":
                     pipe.zrem(keys.index_of_service(thread.tenant), keys.listed(thread))
                 await pipe.execute()
+
+
+def _written(places: Sequence[bytes]) -> Written:
+    """What a script says of the events that it wrote; nothing if an earlier try of the same did."""
+    before, *ids = (place.decode() for place in places or (b"",))
+    return Written(before, tuple(ids))
 
 
 def _of_run(thread: ThreadId, run: str) -> list[str]:

@@ -1,22 +1,25 @@
 """One reader of events for all who follow runs in this process, each at its own pace with a bounded buffer.
 
 Who is behind reads pages by itself; who has caught up is handed what the one shared reader gets. One that does not
-take what it is handed loses its buffer, not its place: it reads pages again from there.
+take what it is handed loses its buffer, not its place: it reads pages again from there. What this process writes it
+hands on itself, once the store has it, so nobody asks the store for that.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from satchel.memory.errors import StoreError
-from satchel.memory.runs import order
+from satchel.memory.runs import END, START, Event, order
 from satchel.memory.tasks import ended
 
 if TYPE_CHECKING:
-    from satchel.memory.runs import Event, Runs
+    from collections.abc import Iterator
+
+    from satchel.memory.runs import Events, Runs, Turn, Written
     from satchel.memory.store import ThreadId
 
     Place = tuple[ThreadId, str]
@@ -27,56 +30,62 @@ BUFFER = 256
 PAGE = 100
 """Events of one page."""
 
-LOOKS = 2
-"""Followers that look into the store at once; with the shared reader that is all the connections they take."""
-
 AGAIN = 0.2
 """Seconds until the shared reader tries a store again that gave no answer."""
+
+SOON = 0.05
+"""Seconds that the shared reader leaves a run to this process, which may be about to execute it."""
 
 
 class Follower:
     """One reader of one run, from an id on. Made by `Streams.follow`."""
 
-    def __init__(self, streams: Streams, place: Place, after: str) -> None:
+    def __init__(self, streams: Streams, place: Place, after: str, *, behind: bool) -> None:
         self.place = place
         self.after = after
         self._streams = streams
         self._behind = True
+        self._joins = not behind
         self._handed: deque[Event] = deque()
         self._more = asyncio.Event()
 
     async def next(self, seconds: float) -> list[Event]:
         """The next events, in order; none after so many seconds, or sooner if it was woken. Raises `StoreError`."""
-        if self._behind:
-            async with self._streams.looks:
-                page = await self._streams.runs.page(*self.place, self.after, PAGE)
-                if page:
-                    self.after = page[-1].id
-                if len(page) < PAGE:
-                    self._handed.clear()
-                    self._behind = False  # what follows is handed, or sets it again
-                    await self._streams.join(self)
-            if page:
+        for _ in range(2):  # again if something came meanwhile; not for ever, for it may be gone
+            if self._behind and (page := await self._page()):
                 return page
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._more.wait()
         self._more.clear()
-        known = order(self.after)
-        taken = [event for event in self._handed if order(event.id) > known]
+        taken = list(self._handed)
         self._handed.clear()
         if taken and not self._behind:
             self.after = taken[-1].id
             return taken
         return []
 
-    def hand(self, events: list[Event]) -> None:
-        """Take events from the shared reader, or fall behind."""
-        if len(self._handed) + len(events) > BUFFER:
+    async def _page(self) -> list[Event]:
+        """The next events from the store; if these are all, what follows is handed, or sets it behind again."""
+        page: list[Event] = []
+        if not self._joins:
+            page = await self._streams.runs.page(*self.place, self.after, PAGE)
+        self._joins = False
+        if page:
+            self.after = page[-1].id
+        if len(page) < PAGE:
+            self._handed.clear()
+            self._behind = not self._streams.join(self)
+        return page
+
+    def hand(self, events: list[Event], before: str) -> None:
+        """Take events that follow an id, or fall behind if some may be missing."""
+        known = order(self._handed[-1].id if self._handed else self.after)
+        if self._behind or order(before) > known or len(self._handed) + len(events) > BUFFER:
             self.miss()
-        else:
-            self._handed.extend(events)
-            self._more.set()
+            return
+        self._handed.extend(event for event in events if order(event.id) > known)
+        self._more.set()
 
     def miss(self) -> None:
         """Events may be missing from what is handed: read pages from the last known place."""
@@ -90,28 +99,34 @@ class Follower:
 
 
 class Streams:
-    """The followers of this process and their one reader."""
+    """The followers of this process, their one reader, and what is written here."""
 
     def __init__(self, runs: Runs) -> None:
         self.runs = runs
-        self.looks = asyncio.Semaphore(LOOKS)
         self._followers: dict[Place, set[Follower]] = {}
         self._after: dict[Place, str] = {}
+        self._writing: dict[Place, str] = {}
         self._reader: asyncio.Task[None] | None = None
+        self._asked: dict[Place, str] = {}
+        self._soon: asyncio.TimerHandle | None = None
+        self._ringing: asyncio.Task[None] | None = None
 
-    def follow(self, thread: ThreadId, run: str, after: str) -> Follower:
-        """A follower of a run's events after an id; close it at the end."""
-        return Follower(self, (thread, run), after)
+    def follow(self, thread: ThreadId, run: str, after: str, *, behind: bool = True) -> Follower:
+        """A follower of a run's events after an id; close it at the end. Not `behind` is who knows of none to read."""
+        return Follower(self, (thread, run), after, behind=behind)
 
-    async def join(self, follower: Follower) -> None:
-        """Hand a follower what comes after its place; those of its run that are further get some events again."""
-        self._followers.setdefault(follower.place, set()).add(follower)
-        if self._reader is None:
-            self._reader = asyncio.create_task(self._read(), name="shared reader of events")
-        known = self._after.get(follower.place)
+    def join(self, follower: Follower) -> bool:
+        """Hand a follower what comes after its place; False if there is something already."""
+        place = follower.place
+        self._followers.setdefault(place, set()).add(follower)
+        if order(self._writing.get(place, START)) > order(follower.after):
+            return False
+        known = self._after.get(place)
         if known is None or order(known) > order(follower.after):
-            self._after[follower.place] = follower.after
-            await self.runs.ring()
+            self._after[place] = follower.after
+            if place not in self._writing and self._soon is None:
+                self._soon = asyncio.get_running_loop().call_later(SOON, self._look)
+        return True
 
     def leave(self, follower: Follower) -> None:
         """Hand a follower nothing any more."""
@@ -127,17 +142,78 @@ class Streams:
             for follower in followers:
                 follower.miss()
 
+    @contextmanager
+    def writing(self, place: Place) -> Iterator[None]:
+        """Between claiming a run's turn and its end: nobody else writes events of it."""
+        self._writing[place] = START
+        try:
+            yield
+        finally:
+            del self._writing[place]
+            if place in self._after:  # it goes on elsewhere
+                self._look()
+
+    async def append(self, turn: Turn, events: Events) -> None:
+        """Write events and hand them on. Raises `StoreError`."""
+        self._tell(turn, events, await self.runs.append(turn, events))
+
+    async def finish(self, turn: Turn, *, events: Events, status: str, **end: Any) -> bool:
+        """End a run, as `Runs.finish` does, and hand its last events on. Raises `StoreError`."""
+        more, written = await self.runs.finish(turn, events=events, status=status, **end)
+        self._tell(turn, [*events, (END, status.encode())], written)
+        return more
+
     async def aclose(self) -> None:
         """End the reader."""
-        if self._reader is not None:
-            await ended(self._reader)
-            self._reader = None
+        if self._soon is not None:
+            self._soon.cancel()
+        for task in (self._reader, self._ringing):
+            if task is not None:
+                await ended(task)
+        self._reader = self._ringing = None
         with suppress(StoreError):
             await self.runs.aclose()
 
+    def _tell(self, turn: Turn, events: Events, written: Written) -> None:
+        place = (turn.thread, turn.run)
+        if not written.ids:  # a reply was lost, and with it where they stand
+            for follower in self._followers.get(place, ()):
+                follower.miss()
+            return
+        newest = written.ids[-1]
+        if place in self._writing:
+            self._writing[place] = newest
+        if place in self._after:
+            self._after[place] = newest
+        made = [Event(at, name, data) for at, (name, data) in zip(written.ids, events, strict=True)]
+        for follower in self._followers.get(place, ()):
+            follower.hand(made, written.before)
+        if events[-1][0] == END:
+            self._after.pop(place, None)
+
+    def _look(self) -> None:
+        """Let the reader ask for what it does not ask for yet."""
+        self._soon = None
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._read(), name="shared reader of events")
+        elif self._unasked() and (self._ringing is None or self._ringing.done()):
+            self._ringing = asyncio.create_task(self._ring(), name="bell of the shared reader")
+
+    async def _ring(self) -> None:
+        with suppress(StoreError):  # the reader looks up by itself now and then
+            await self.runs.ring()
+
+    def _wanted(self) -> dict[Place, str]:
+        return {place: after for place, after in self._after.items() if place not in self._writing}
+
+    def _unasked(self) -> bool:
+        """Whether something is wanted that the reader does not ask for, or only from a later place on."""
+        asked = self._asked
+        return any(place not in asked or order(asked[place]) > order(after) for place, after in self._wanted().items())
+
     async def _read(self) -> None:
         while True:
-            asked = dict(self._after)
+            self._asked = asked = self._wanted()
             try:
                 news = await self.runs.news(asked)
             except StoreError:
@@ -146,7 +222,7 @@ class Streams:
                 continue
             for place, events in news.items():
                 if self._after.get(place) != asked[place]:
-                    continue  # who joined meanwhile is further back: all are handed what follows that
+                    continue  # who joined meanwhile is further back, or all were handed it where it was written
                 self._after[place] = events[-1].id
                 for follower in self._followers.get(place, ()):
-                    follower.hand(events)
+                    follower.hand(events, asked[place])

@@ -38,12 +38,13 @@ class Assistants:
         self._fields = fields
         self._graphs = list(graphs)
         self._since = wire.now()
+        self._ids = {system_id(graph): graph for graph in self._graphs}
+        self._names = {graph: name for name, graph in self._ids.items()}
 
     async def find(self, tenant: str, name: str) -> Assistant:
         """An assistant by its id or its graph's name. Raises 404, and 422 for what is neither."""
-        if name in self._graphs:
-            name = system_id(name)
-        found = await self._document(tenant, self.checked(name))
+        name = self._names.get(name) or self.checked(name)
+        found = await self._document(tenant, name)
         if found is None:
             raise faults.missing(f"Assistant '{name}' not found")
         return _latest(found)
@@ -52,7 +53,7 @@ class Assistants:
         """All assistants of a tenant, the newest first."""
         names = [name for name in await self._fields.names(_where(tenant)) if name != b"g"]
         kept = await self._fields.get(_where(tenant), names) if names else []
-        found = {system_id(graph): self._own(graph) for graph in self._graphs}
+        found = {name: self._own(name) for name in self._ids}
         found |= {name.decode(): wire.loads(doc) for name, doc in zip(names, kept, strict=True) if doc}
         return sorted((_latest(one) for one in found.values()), key=lambda one: one["created_at"], reverse=True)
 
@@ -102,7 +103,7 @@ class Assistants:
     async def delete(self, tenant: str, name: str) -> None:
         """Remove an assistant; a graph's own one is there for as long as the graph is served."""
         name = self.checked(name)
-        if name in {system_id(graph) for graph in self._graphs}:
+        if name in self._ids:
             raise faults.conflict(f"Assistant {name} belongs to a graph that is served and cannot be deleted")
         if await self._document(tenant, name) is None:
             raise faults.missing(f"Assistant with ID {name} not found")
@@ -121,7 +122,7 @@ class Assistants:
             raise faults.missing(f"Graph '{graph}' not found. Expected one of: {sorted(self._graphs)}")
 
     async def _wanted(self, tenant: str, name: str) -> dict[str, Any]:
-        found = await self._document(tenant, self.checked(system_id(name) if name in self._graphs else name))
+        found = await self._document(tenant, self._names.get(name) or self.checked(name))
         if found is None:
             raise faults.missing(f"Assistant {name} not found")
         return found
@@ -130,7 +131,7 @@ class Assistants:
         kept = (await self._fields.get(_where(tenant), [name.encode()]))[0]
         if kept:
             return dict(wire.loads(kept))
-        return next((self._own(graph) for graph in self._graphs if system_id(graph) == name), None)
+        return self._own(name) if name in self._ids else None
 
     async def _keep(self, tenant: str, document: dict[str, Any]) -> Assistant:
         document = {**document, "updated_at": wire.now()}
@@ -138,8 +139,9 @@ class Assistants:
         await self._fields.change(_where(tenant), Change(put={name.encode(): wire.dumps(document)}))
         return _latest(document)
 
-    def _own(self, graph: str) -> dict[str, Any]:
-        made = self._version(system_id(graph), 1, {"graph_id": graph, "name": graph, "metadata": OWN})
+    def _own(self, name: str) -> dict[str, Any]:
+        graph = self._ids[name]
+        made = self._version(name, 1, {"graph_id": graph, "name": graph, "metadata": OWN})
         made["created_at"] = self._since
         return {"latest": 1, "updated_at": self._since, "versions": [made]}
 

@@ -48,7 +48,7 @@ class Dispatcher(Protocol):
 
 
 class InProcess:
-    """Executes in this process, at most `slots` runs at once; `looks` bounds how many threads it asks at once."""
+    """Executes in this process, at most `slots` runs at once."""
 
     def __init__(
         self,
@@ -57,13 +57,11 @@ class InProcess:
         stop: Callable[[str], None],
         *,
         slots: int = SLOTS,
-        looks: asyncio.Semaphore | None = None,
     ) -> None:
         self._runs = runs
         self._execute = execute
         self._stop = stop
         self._slots = asyncio.Semaphore(slots)
-        self._looks = looks or asyncio.Semaphore(slots)
         self._tasks: dict[ThreadId, asyncio.Task[None]] = {}
         self._again: set[ThreadId] = set()
         self._later: dict[ThreadId, asyncio.TimerHandle] = {}
@@ -117,8 +115,7 @@ class InProcess:
             async with self._slots:
                 while not self._closed:
                     self._again.discard(thread)
-                    async with self._looks:
-                        turn = await self._runs.claim(thread, ttl=LEASE)
+                    turn = await self._runs.claim(thread, ttl=LEASE)
                     if isinstance(turn, NoTurn):
                         if turn.seconds is not None:
                             await self.schedule(thread, turn.seconds + 0.01)

@@ -97,10 +97,8 @@ class Service:
             self.rates = rates_of(self.store)
             self.assistants = Assistants(self.store.fields, self.graphs)
             self.webhooks = Webhooks(deliveries_of(self.store), self.runs, self.settings)
-            self.worker = Worker(self.runs, self.served, self.metrics, self.webhooks, self.telemetry)
-            dispatcher = InProcess(
-                self.runs, self.worker.execute, self.worker.look, slots=self._slots, looks=self.streams.looks
-            )
+            self.worker = Worker(self.streams, self.served, self.metrics, self.webhooks, self.telemetry)
+            dispatcher = InProcess(self.runs, self.worker.execute, self.worker.look, slots=self._slots)
             self.dispatcher = self._local = dispatcher
             self._looking = asyncio.create_task(dispatcher.worker(), name="worker")
             self._telling = asyncio.create_task(self.webhooks.work(), name="webhooks")

@@ -9,7 +9,8 @@ from satchel.memory.errors import SatchelError
 from satchel.runtime.service.wire import dumps
 
 if TYPE_CHECKING:
-    from satchel.memory.runs import Events, Runs, Turn
+    from satchel.memory.runs import Events, Turn
+    from satchel.memory.streams import Streams
 
 GATHER = 0.02
 """Seconds that the beginning of a run, or a piece of a message, waits for what comes next."""
@@ -28,8 +29,8 @@ class Outbox:
     its events. With `last_values` only the last `values` are written, at the end, and nothing small is in a hurry.
     """
 
-    def __init__(self, runs: Runs, turn: Turn, *, last_values: bool) -> None:
-        self._runs = runs
+    def __init__(self, streams: Streams, turn: Turn, *, last_values: bool) -> None:
+        self._streams = streams
         self._turn = turn
         self._last_values = last_values
         self._values: Any = None
@@ -52,7 +53,7 @@ class Outbox:
     async def flush(self) -> None:
         """Write what waits."""
         if events := await self.rest():
-            await self._runs.append(self._turn, events)
+            await self._streams.append(self._turn, events)
 
     async def rest(self) -> Events:
         """Take what waits, in order after what was written: the events of the run's end."""
@@ -79,4 +80,4 @@ class Outbox:
                 raise self._failed
             events, self._waiting = self._waiting, []
             if events:
-                await self._runs.append(self._turn, events)
+                await self._streams.append(self._turn, events)

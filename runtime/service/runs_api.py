@@ -55,7 +55,7 @@ async def stream(thread: str, body: RunCreate, call: Called) -> Response:
 async def _stream(call: Caller, body: RunCreate, thread: str | None) -> Response:
     made = await runs.accept(call, body, thread)
     cancel = body.on_disconnect == "cancel"
-    return await streaming.stream(call, made.thread, made.run, after=None, ids=made.resumable, cancel=cancel)
+    return await streaming.stream(call, made.thread, made.run, after=None, ids=made.resumable, cancel=cancel, new=True)
 
 
 @router.post("/runs/wait")
@@ -73,7 +73,7 @@ async def wait(thread: str, body: RunCreate, call: Called) -> Response:
 async def _wait(call: Caller, body: RunCreate, thread: str | None) -> Response:
     made = await runs.accept(call, body.model_copy(update={"stream_mode": ["values"]}), thread, wait=True)
     cancel = body.on_disconnect == "cancel"
-    return await streaming.answer(call, made.thread, made.run, cancel=cancel, kept=thread is not None)
+    return await streaming.answer(call, made.thread, made.run, cancel=cancel, kept=thread is not None, new=True)
 
 
 @router.post("/runs/batch")

@@ -56,16 +56,20 @@ async def stream(
     modes: Sequence[str] = (),
     ids: bool,
     cancel: bool = False,
+    new: bool = False,
 ) -> StreamingResponse:
-    """The events of a run after an id. Without one, whoever comes first gets all, who comes later what is to come."""
+    """The events of a run after an id. Without one, whoever comes first gets all, who comes later what is to come.
+
+    `new` is a run that this very request has made.
+    """
     service = call.service
-    async with service.streams.looks:
-        first = await service.runs.taken(thread, run)
-        if after is not None:
-            start = START if after in FROM_THE_START else after
-        else:
-            start = START if first else await service.runs.last(thread, run)
-    body = _sse(call, thread, run, start, frozenset(NAMES.get(mode, mode) for mode in modes), ids=ids, cancel=cancel)
+    first = await service.runs.taken(thread, run)
+    if after is not None:
+        start = START if after in FROM_THE_START else after
+    else:
+        start = START if first or new else await service.runs.last(thread, run)
+    shown = frozenset(NAMES.get(mode, mode) for mode in modes)
+    body = _sse(call, thread, run, start, shown, ids=ids, cancel=cancel, new=new)
     headers = {**HEADERS, **place(f"/threads/{thread.name}/runs/{run}", "stream")}
     return StreamingResponse(body, media_type=SSE, headers=headers)
 
@@ -77,11 +81,11 @@ def nothing(thread: ThreadId, run: str) -> StreamingResponse:
 
 
 async def _sse(
-    call: Caller, thread: ThreadId, run: str, start: str, modes: frozenset[str], *, ids: bool, cancel: bool
+    call: Caller, thread: ThreadId, run: str, start: str, modes: frozenset[str], *, ids: bool, cancel: bool, new: bool
 ) -> AsyncIterator[bytes]:
     ended = False
     try:
-        async with aclosing(pages(call, thread, run, start)) as found:
+        async with aclosing(pages(call, thread, run, start, new=new)) as found:
             async for some in found:
                 ended = bool(some) and some[-1].name == END
                 if block := b"".join(_block(event, ids=ids) for event in some if _shown(event, modes)):
@@ -115,10 +119,12 @@ async def events(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncI
                 yield event
 
 
-async def pages(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncGenerator[Sequence[Event]]:
+async def pages(
+    call: Caller, thread: ThreadId, run: str, start: str, *, new: bool = False
+) -> AsyncGenerator[Sequence[Event]]:
     """Events up to the last as they come, none for each while without one; ends early when the server ends."""
     service = call.service
-    follower = service.streams.follow(thread, run, start)
+    follower = service.streams.follow(thread, run, start, behind=not new)
     service.metrics.reading(1)
     quiet = time.monotonic()
     try:
@@ -131,8 +137,7 @@ async def pages(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncGe
                     return
             elif time.monotonic() - quiet >= BEAT:
                 quiet = time.monotonic()
-                async with service.streams.looks:
-                    row = await service.runs.run(thread, run)
+                row = await service.runs.run(thread, run)
                 if row is None or row.status in runs.ENDED:
                     # the end may have come between the last look and this one
                     yield await service.runs.page(thread, run, follower.after, 1_000)
@@ -144,23 +149,25 @@ async def pages(call: Caller, thread: ThreadId, run: str, start: str) -> AsyncGe
 
 
 async def answer(
-    call: Caller, thread: ThreadId, run: str, *, cancel: bool = False, kept: bool = True
+    call: Caller, thread: ThreadId, run: str, *, cancel: bool = False, kept: bool = True, new: bool = False
 ) -> StreamingResponse:
     """The values at the end of a run as one JSON answer, with a newline now and then before it.
 
     Of a run that is `kept` it is noted that its events were read.
     """
     headers = place(f"/threads/{thread.name}/runs/{run}", "join")
-    body = _answer(call, thread, run, cancel=cancel, kept=kept)
+    body = _answer(call, thread, run, cancel=cancel, kept=kept, new=new)
     return StreamingResponse(body, media_type="application/json", headers=headers)
 
 
-async def _answer(call: Caller, thread: ThreadId, run: str, *, cancel: bool, kept: bool) -> AsyncIterator[bytes]:
+async def _answer(
+    call: Caller, thread: ThreadId, run: str, *, cancel: bool, kept: bool, new: bool
+) -> AsyncIterator[bytes]:
     newest: dict[str, bytes] = {}
     ended = False
     beat = time.monotonic()
     try:
-        async with aclosing(pages(call, thread, run, START)) as found:
+        async with aclosing(pages(call, thread, run, START, new=new)) as found:
             async for some in found:
                 newest |= {event.name: event.data for event in some}
                 if not some or time.monotonic() - beat > BEAT:

@@ -22,7 +22,8 @@ from satchel.runtime.service.served import Job, Rest
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from satchel.memory.runs import Drop, Events, Runs, Turn
+    from satchel.memory.runs import Drop, Events, Turn
+    from satchel.memory.streams import Streams
     from satchel.runtime.service.metrics import Metrics
     from satchel.runtime.service.served import Served
     from satchel.runtime.service.webhooks import Webhooks
@@ -53,13 +54,14 @@ class Worker:
 
     def __init__(
         self,
-        runs: Runs,
+        streams: Streams,
         find: Callable[[str, str], Awaitable[Served]],
         metrics: Metrics,
         webhooks: Webhooks,
         telemetry: Telemetry | None = None,
     ) -> None:
-        self._runs = runs
+        self._runs = streams.runs
+        self._streams = streams
         self._webhooks = webhooks
         self._find = find
         self._metrics = metrics
@@ -91,7 +93,8 @@ class Worker:
         """
         try:
             if turn.doc:  # else removed while it waited
-                return await self._attend(turn, wire.loads(turn.doc))
+                with self._streams.writing((turn.thread, turn.run)):
+                    return await self._attend(turn, wire.loads(turn.doc))
         except LeaseLost:
             log.warning("run %s was taken over by another executor; what this one wrote since was refused", turn.run)
         except StoreError:
@@ -158,8 +161,10 @@ class Worker:
             told = wire.error(gone)
             rest = rested(Rest(), told, failed=True)
             end("error")
-            return await self._runs.finish(turn, status="error", error=wire.dumps(told), rest=rest, drop="", keep=KEEP)
-        outbox = Outbox(self._runs, turn, last_values=bool(asked.get("wait")))
+            return await self._streams.finish(
+                turn, events=(), status="error", error=wire.dumps(told), rest=rest, drop="", keep=KEEP
+            )
+        outbox = Outbox(self._streams, turn, last_values=bool(asked.get("wait")))
         status, error = "success", None
         self._metrics.begun()
         try:
@@ -222,7 +227,7 @@ class Worker:
         if asked.get("webhook") and drop != "run":
             told = await self._webhooks.end(turn.thread, turn.run, asked, status, error=error, values=values)
         try:
-            more = await self._runs.finish(
+            more = await self._streams.finish(
                 turn,
                 status=status,
                 error=wire.dumps(error) if error else b"",
@@ -235,7 +240,8 @@ class Worker:
             if told:
                 await self._webhooks.forget(told)
             raise
-        self._webhooks.ring()
+        if told:
+            self._webhooks.ring()
         return more
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +18,7 @@ from satchel.memory.redis_store import ServerStore
 from satchel.memory.runs import END, START, NoTurn, Turn
 from satchel.memory.saver import RedisSaver
 from satchel.memory.store import Store, ThreadId
-from satchel.memory.streams import BUFFER, Streams
+from satchel.memory.streams import BUFFER, SOON, Streams
 from tests.stores import EVERYWHERE, SEALED, open_part
 
 if TYPE_CHECKING:
@@ -167,6 +169,68 @@ async def test_readers_at_any_pace_get_each_event_once_in_order(runs: Runs) -> N
     await quick.aclose()
     await slow.aclose()
     await streams.aclose()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_readers_get_each_event_once_in_order_wherever_it_is_written(runs: Runs, seed: int) -> None:
+    """Here, elsewhere, and by turns; also who comes late, begins in the middle, or is pushed back again and again."""
+    random, names = Random(seed), [f"e{n}" for n in range(300)]
+    await admit(runs, "r1")
+    turn = await claimed(runs)
+    streams, place = Streams(runs), (THREAD, "r1")
+
+    async def read(after: str, *, new: bool = False, restless: bool = False) -> list[str]:
+        follower, found = streams.follow(*place, after, behind=not new), [""]
+        while found[-1] != END:
+            found += [event.name for event in await follower.next(5)]
+            if restless:
+                follower.miss()
+        await follower.aclose()
+        return found[1:]
+
+    readers = [(0, asyncio.create_task(read(START, new=True))), (0, asyncio.create_task(read(START, restless=True)))]
+    done = 0
+    while done < len(names):
+        here = random.random() < 0.6
+        with streams.writing(place) if here else nullcontext():
+            for _ in range(random.randrange(1, 6)):
+                some = [(name, b"{}") for name in names[done : done + random.randrange(1, 9)]]
+                if some:
+                    await (streams if here else runs).append(turn, some)
+                done += len(some)
+        if random.random() < 0.2:
+            begun, restless = await runs.last(*place), random.random() < 0.5
+            readers.append((done, asyncio.create_task(read(begun, restless=restless))))
+    await streams.finish(turn, events=[], status="success", error=b"", rest=b"{}", drop="", keep=60)
+    async with asyncio.timeout(20):
+        for first, reader in readers:
+            assert await reader == [*names[first:], END]
+    await streams.aclose()
+
+
+async def test_what_is_written_here_is_not_asked_for(runs: Runs, store: Store) -> None:
+    await admit(runs, "r1")
+    turn = await claimed(runs)
+    streams, place = Streams(runs), (THREAD, "r1")
+    before = await looks(store)
+    with streams.writing(place):
+        follower = streams.follow(*place, START, behind=False)
+        reading = asyncio.create_task(follower.next(10))
+        await asyncio.sleep(2 * SOON)  # longer than the reader leaves a run to who may write it
+        await streams.append(turn, [("a", b"1")])
+        assert [event.name for event in await reading] == ["a"]
+    await follower.aclose()
+    assert await looks(store) == before
+    await streams.aclose()
+
+
+async def looks(store: Store) -> list[int]:
+    """How often a store's server was asked for events; nothing without one."""
+    server = open_part(store)
+    if not isinstance(server, ServerStore):
+        return []
+    told = await server.connection.redis.info("commandstats")
+    return [told.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("xread", "xrange")]
 
 
 async def test_a_thread_of_one_run_leaves_nothing_but_its_events(runs: Runs) -> None:

@@ -9,6 +9,7 @@ from satchel.memory.memory_store import MemoryStore
 from satchel.memory.open import runs_of
 from satchel.memory.runs import Turn
 from satchel.memory.store import ThreadId
+from satchel.memory.streams import Streams
 from satchel.runtime.service.outbox import Outbox
 
 
@@ -18,7 +19,7 @@ async def test_a_small_event_that_was_refused_is_told_with_the_next() -> None:
     stale = await runs.claim(thread, ttl=0)
     assert isinstance(stale, Turn)
     assert isinstance(await runs.claim(thread, ttl=60), Turn)  # another executor took the turn
-    outbox = Outbox(runs, stale, last_values=False)
+    outbox = Outbox(Streams(runs), stale, last_values=False)
     await outbox.add("messages", {"piece": 1})
     assert outbox._timer
     await outbox._timer
