@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than pooled clients keep theirs, who else meet a closed one."""
 
+YOUNG = 10_000
+"""New objects after which the collector looks at them; Python's 700 are made several times by each request."""
+
 PATIENCE = 8
 """Seconds that connections may stay open after the runs were brought to a crash point."""
 
@@ -46,6 +49,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         gc.collect()
         gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
+        gc.set_threshold(YOUNG)
         for server in self.servers:
             for socket in server.sockets:
                 host, port = socket.getsockname()[:2]
