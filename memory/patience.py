@@ -61,8 +61,7 @@ class Patient(Retry):
         try:
             while True:
                 try:
-                    async with asyncio.timeout(SHORTLY if self._away else None):
-                        done = await do()
+                    done = await (_shortly(do) if self._away else do())
                 except Exception as error:
                     if not isinstance(error, self._seen):
                         raise
@@ -80,6 +79,11 @@ class Patient(Retry):
                     return done
         finally:
             _TRYING.reset(trying)
+
+
+async def _shortly(do: Callable[[], Awaitable[T]]) -> T:
+    async with asyncio.timeout(SHORTLY):
+        return await do()
 
 
 def _lasting(error: BaseException | None) -> bool:

@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from satchel.runtime.telemetry import Telemetry
 
 ROUTERS = (
+    runs_api.router,  # the first is found first
     own_api.router,
     assistants_api.router,
     threads_api.router,
-    runs_api.router,
     thread_stream.router,
     protocol_api.router,
     store_api.router,

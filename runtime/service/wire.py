@@ -9,17 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import orjson
 from langgraph.types import Interrupt
 from pydantic import BaseModel
 
 from satchel.runtime.failure import redact
 
+AS_WE_WRITE = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+
 
 def dumps(value: object) -> bytes:
     """JSON in one line. Numbers that JSON has not got become null; keys that are no text become text."""
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain, allow_nan=False)
-    except (TypeError, ValueError):
+        return orjson.dumps(value, _plain, AS_WE_WRITE)
+    except TypeError:  # an integer above 64 bits, a key that is no text, half of a surrogate pair, too deep
         text = json.dumps(_clean(value, 0), ensure_ascii=False, separators=(",", ":"))
     return text.encode(errors="replace")
 
