@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from hashlib import sha1
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from redis.asyncio import RedisCluster
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
@@ -14,11 +14,18 @@ from satchel.memory.redis_errors import public, translate
 from satchel.memory.topologies import CLIENTS, Cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 STRANGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """What redis-py stumbles over where something else than Redis answers."""
+
+
+class Script(Protocol):
+    """A script of `Connection.script`."""
+
+    async def __call__(self, names: Sequence[str], args: Sequence[Any], first: Sequence[Sequence[Any]] = ()) -> Any:
+        """Its answer."""
 
 
 class Connection:
@@ -33,17 +40,32 @@ class Connection:
             known = "redis://host:port, rediss://, unix://path, redis+sentinel://host:port,.../name, redis+cluster://"
             raise ConfigError(f"{self.url!r} is not an address of a server; write {known}") from None
 
-    def script(self, text: str) -> Callable[[Sequence[str], Sequence[Any]], Awaitable[Any]]:
-        """A script that is sent whole only to a server that does not know it; it may be a new one at any time."""
+    def script(self, text: str) -> Script:
+        """A script that is sent whole only to a server that does not know it; it may be a new one at any time.
+
+        `first` are commands that are done before it, whatever keys they have.
+        """
         digest = sha1(text.encode(), usedforsecurity=False).hexdigest()
 
-        async def run(names: Sequence[str], args: Sequence[Any]) -> Any:
+        async def run(names: Sequence[str], args: Sequence[Any], first: Sequence[Sequence[Any]] = ()) -> Any:
             try:
-                return await _got(self.redis.evalsha(digest, len(names), *names, *args))
+                return await self._after(first, ("EVALSHA", digest, len(names), *names, *args))
             except NoScriptError:
                 return await _got(self.redis.eval(text, len(names), *names, *args))
 
         return run
+
+    async def _after(self, first: Sequence[Sequence[Any]], last: Sequence[Any]) -> Any:
+        """The answer of the last command; in one message, where the servers of all keys are one."""
+        execute: Any = self.redis.execute_command
+        if not first:
+            return await _got(execute(*last))
+        apart = isinstance(self.redis, Cluster)
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for command in first if apart else [*first, last]:
+                pipe.execute_command(*command)
+            answers = await pipe.execute()
+        return await _got(execute(*last)) if apart else answers[-1]
 
     async def atomically(self, text: str, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
         """The answers of one script that is called several times, all in one step."""

@@ -27,6 +27,7 @@ class ServerBusy(ServerEvents):
 
     def __init__(self, server: ServerStore) -> None:
         super().__init__(server)
+        self._gone: list[str] = []
         self._scripts = {
             name: server.connection.script(getattr(run_scripts, name))
             for name in vars(run_scripts)
@@ -35,7 +36,10 @@ class ServerBusy(ServerEvents):
 
     async def waiting(self) -> list[ThreadId]:
         """Threads that may hold runs to execute; those without any for a while are taken off the list."""
+        gone, self._gone = self._gone, []
         with self._errors():
+            if gone:
+                await self._redis.zrem(keys.BUSY, *gone)
             found = await self._redis.zrange(keys.BUSY, 0, -1, withscores=True)
         waiting: list[ThreadId] = []
         for first in range(0, len(found), LOOKS):
@@ -56,9 +60,11 @@ class ServerBusy(ServerEvents):
             await self._run("IDLE", [keys.BUSY], [before, *idle])
         return [thread for thread, there in zip(threads, full, strict=True) if there]
 
-    async def _run(self, script: str, names: Sequence[str], args: Sequence[Any]) -> Any:
+    async def _run(
+        self, script: str, names: Sequence[str], args: Sequence[Any], first: Sequence[Sequence[Any]] = ()
+    ) -> Any:
         with self._errors():
-            return await self._scripts[script](names, args)
+            return await self._scripts[script](names, args, first)
 
 
 def now() -> int:

@@ -92,16 +92,16 @@ class ServerRuns(ServerBusy):
         self, thread: ThreadId, run: str, doc: bytes, *, strategy: Strategy, due: int, make: bytes | None, limit: int
     ) -> Admitted:
         """Accept a run, once."""
-        with self._errors():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                if make is not None:
-                    pipe.zadd(keys.index_of_service(thread.tenant), {keys.listed(thread): now()})
-                pipe.hset(keys.index_of_runs(thread.tenant), run, keys.listed(thread))
-                pipe.zadd(keys.BUSY, {keys.address(thread): now()})
-                await pipe.execute()
+        lists: list[Sequence[Any]] = (
+            [("ZADD", keys.index_of_service(thread.tenant), now(), keys.listed(thread))] if make is not None else []
+        )
+        lists += [
+            ("HSET", keys.index_of_runs(thread.tenant), run, keys.listed(thread)),
+            ("ZADD", keys.BUSY, now(), keys.address(thread)),
+        ]
         names = RunKeys.of(thread)
         args = [run, doc, strategy, due, now(), make or b"", limit]
-        how, *before = await self._run("ADMIT", [names.runs, names.q, names.all], args)
+        how, *before = await self._run("ADMIT", [names.runs, names.q, names.all], args, lists)
         if how != b"ok":
             await self._unlist(thread, run, "run")
         return Admitted(cast("Any", how.decode()), tuple(found.decode() for found in before))
@@ -146,15 +146,12 @@ class ServerRuns(ServerBusy):
         """End the run and the turn; whether other runs wait."""
         names = RunKeys.of(turn.thread)
         at = [names.runs, names.q, names.fence, names.hold, names.all, stream_key(turn.thread, turn.run)]
-        if drop:
-            await self._unlist(turn.thread, turn.run, drop)
         args = [turn.token, turn.run, status, error, rest, drop, int(keep * 1000), now(), *chain.from_iterable(events)]
-        done, *places = await self._run("FINISH", at, args)
+        done, *places = await self._run("FINISH", at, args, _listed(turn.thread, turn.run, drop))
         if not done:
             raise LeaseLost(lost(turn.thread))
         if drop == "thread":
-            with self._errors():
-                await self._redis.zrem(keys.BUSY, keys.address(turn.thread))
+            self._gone.append(keys.address(turn.thread))
         return bool(done == MORE), _written(places)
 
     async def append(self, turn: Turn, events: Events) -> Written:
@@ -215,13 +212,20 @@ class ServerRuns(ServerBusy):
             await self._redis.zadd(keys.index_of_service(thread.tenant), {keys.listed(thread): now()})
 
     async def _unlist(self, thread: ThreadId, run: str, drop: Drop) -> None:
-        """Take what will be dropped off the tenant's lists, before it is: then a crash leaves nothing listed."""
+        """Take what is dropped off the tenant's lists."""
         with self._errors():
             async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.hdel(keys.index_of_runs(thread.tenant), run)
-                if drop == "thread":
-                    pipe.zrem(keys.index_of_service(thread.tenant), keys.listed(thread))
+                for command in _listed(thread, run, drop):
+                    pipe.execute_command(*command)
                 await pipe.execute()
+
+
+def _listed(thread: ThreadId, run: str, drop: Drop) -> Sequence[Sequence[Any]]:
+    """The commands that take what will be dropped off the lists, before it is: then a crash leaves nothing listed."""
+    commands = [("HDEL", keys.index_of_runs(thread.tenant), run)] if drop else []
+    if drop == "thread":
+        commands.append(("ZREM", keys.index_of_service(thread.tenant), keys.listed(thread)))
+    return commands
 
 
 def _written(places: Sequence[bytes]) -> Written:

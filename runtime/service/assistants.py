@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ NAMESPACE = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 KEPT = "satchel assistants"
 """The name under which a tenant's assistants are kept; no thread of the service has it, for theirs are UUIDs."""
 
+FRESH, MOST = 1.0, 1_000
+"""Seconds for which runs are accepted with an assistant that another process may have changed; so many are known."""
+
 Assistant = dict[str, Any]
 OWN = {"created_by": "system"}
 GIVEN = ("graph_id", "config", "context", "metadata", "name", "description")
@@ -38,6 +42,7 @@ class Assistants:
         self._fields = fields
         self._graphs = list(graphs)
         self._since = wire.now()
+        self._lately: dict[tuple[str, str], tuple[float, Assistant]] = {}
         self._ids = {system_id(graph): graph for graph in self._graphs}
         self._names = {graph: name for name, graph in self._ids.items()}
 
@@ -48,6 +53,16 @@ class Assistants:
         if found is None:
             raise faults.missing(f"Assistant '{name}' not found")
         return _latest(found)
+
+    async def lately(self, tenant: str, name: str) -> Assistant:
+        """The same, as it was at most `FRESH` seconds ago, or as this process changed it."""
+        until, found = self._lately.get((tenant, name), (0.0, None))
+        if found is None or time.monotonic() > until:
+            found = await self.find(tenant, name)
+            if len(self._lately) >= MOST:
+                self._lately.clear()
+            self._lately[tenant, name] = time.monotonic() + FRESH, found
+        return found
 
     async def all(self, tenant: str) -> list[Assistant]:
         """All assistants of a tenant, the newest first."""
@@ -108,6 +123,7 @@ class Assistants:
         if await self._document(tenant, name) is None:
             raise faults.missing(f"Assistant with ID {name} not found")
         await self._fields.change(_where(tenant), Change(drop=[name.encode()]))
+        self._lately.clear()
 
     @staticmethod
     def checked(name: str) -> str:
@@ -137,6 +153,7 @@ class Assistants:
         document = {**document, "updated_at": wire.now()}
         name = document["versions"][0]["assistant_id"]
         await self._fields.change(_where(tenant), Change(put={name.encode(): wire.dumps(document)}))
+        self._lately.clear()
         return _latest(document)
 
     def _own(self, name: str) -> dict[str, Any]:

@@ -113,7 +113,7 @@ async def _assistant(call: Caller, name: str) -> dict[str, Any]:
             detail = f"Invalid assistant: '{name}'. Must be either:\n- A valid assistant UUID, or\n"
             raise faults.wrong(f"{detail}- One of the registered graphs: {known}") from None
     try:
-        found = await call.service.assistants.find(call.tenant, name)
+        found = await call.service.assistants.lately(call.tenant, name)
     except faults.Refused:
         raise faults.missing("Thread or assistant not found.") from None
     if call.known.rules is not None and found["metadata"] != OWN:
