@@ -52,8 +52,9 @@ def arrive(turn: Turn, room: int, handle: Handle) -> Turn:
     reply, *results = turn.messages
     shown = [_reply(reply, turn, limit, handle) if limit else reply]
     for n, (message, seq) in enumerate(zip(results, turn.seqs[1:], strict=True)):
-        most = min(filter(None, (limit, turn.caps[n] if turn.caps else None)), default=CAP)
-        shown.append(_shorter(message, preview(describe(message.content, handle(seq)), most, handle(seq))))
+        most = min(filter(None, (limit, turn.caps[n] if turn.caps else None)), default=None)
+        text = describe(message.content, handle(seq))
+        shown.append(_shorter(message, text if most is None else preview(text, most, handle(seq))))
     return turn if all(a is b for a, b in zip(shown, turn.messages, strict=True)) else turn.with_messages(tuple(shown))
 
 

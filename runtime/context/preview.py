@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from satchel.runtime.context import tokens
-from satchel.runtime.context.slim import COLUMNS, LARGEST, ROWS, Literal
+from satchel.runtime.context.slim import COLUMNS, LARGEST, ROWS, Literal, document
 
 if TYPE_CHECKING:
     from satchel.memory.records import Json
@@ -72,13 +72,13 @@ def _ends(text: str, limit: int, handle: str) -> str:
 
 def _outline(text: str, limit: int, handle: str) -> str | None:
     """The JSON document in a text with the middle of its lists and long texts left out; None if that does not do."""
-    start = min((at for mark in "{[" if (at := text.find(mark)) >= 0), default=-1)
-    if start < 0 or len(text) > LARGEST:
+    if len(text) > LARGEST:
         return None
     try:
-        value, end = _DECODER.raw_decode(text, start)
-        if 2 * (end - start) <= len(text):
+        found = document(text, _DECODER)
+        if found is None:
             return None
+        value, start, end = found
         after = f"{text[end:]}\n[... parts not shown; whole text: {handle} ...]"
         most = MOST
         while most >= LEAST:
@@ -86,8 +86,8 @@ def _outline(text: str, limit: int, handle: str) -> str | None:
             if tokens.at_most(shown, limit) <= limit:
                 return shown
             most = most * 2 // 3
-    except (ValueError, RecursionError):
-        return None
+    except RecursionError:
+        pass
     return None
 
 

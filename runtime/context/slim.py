@@ -6,14 +6,15 @@ A slimmed document is JSON still. Objects with the same names stand as
 
 `each` holds what is the same in all of them, a row its values in the order of the columns, and a last object what only
 this row has. A name with dots is a path, `[0]` the only element of a list. Rows of an object of objects stand under
-their names. No number, text or order of a list is changed; `whole` gives the document back.
+their names. No number, text or order of a list is changed: the test of this module has the document back from it.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -41,9 +42,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 AGAIN = "[the line above, "
 """What stands below a line that stood several times."""
 
-PATH = re.compile(r"\.|\[0\]\.")
-"""What joins the names of a path."""
-
 
 class Literal(str):
     """A number as it was written."""
@@ -59,48 +57,28 @@ def slim(text: str) -> str:
     return shorter if len(shorter) <= WORTH * len(text) else text
 
 
-def whole(value: Json) -> Json:
-    """A slimmed document as it was, from its JSON value."""
-    if isinstance(value, list):
-        return [whole(v) for v in value]
-    if not isinstance(value, dict):
-        return value
-    if not {COLUMNS, ROWS} <= value.keys():
-        return {k: whole(v) for k, v in value.items()}
-    each, columns, rows = value.get(EACH, {}), value[COLUMNS], value[ROWS]
-    if isinstance(rows, dict):
-        return {name: _row(each, columns, row) for name, row in rows.items()}
-    return [_row(each, columns, row) for row in rows]
+def document(text: str, decoder: json.JSONDecoder) -> tuple[Json, int, int] | None:
+    """The JSON document that a text is for the most part, its first character and the one behind it; None if none is.
 
-
-def _row(each: Mapping[str, Json], columns: Sequence[str], row: Sequence[Json]) -> Json:
-    own = row[len(columns)] if len(row) > len(columns) else {}
-    out: dict[str, Json] = {}
-    for path, value in (*each.items(), *zip(columns, row, strict=False), *own.items()):
-        _put(out, path, whole(value))
-    return out
-
-
-def _put(into: dict[str, Json], path: str, value: Json) -> None:
-    names, joints = PATH.split(path), PATH.findall(path)
-    for name, joint in zip(names, joints, strict=False):
-        inner = into.setdefault(name, {} if joint == "." else [{}])
-        into = inner if isinstance(inner, dict) else inner[0]
-    into[names[-1]] = value
+    Raises `RecursionError` for one that is nested too deep.
+    """
+    for start in sorted(at for mark in "{[" if (at := text.find(mark)) >= 0):
+        with suppress(json.JSONDecodeError):
+            value, end = decoder.raw_decode(text, start)
+            if 2 * (end - start) > len(text):
+                return value, start, end
+    return None
 
 
 def _document(text: str) -> str | None:
-    """The text with the JSON document in it slimmed; None if it is none, for the most part."""
-    for start in sorted(at for mark in "{[" if (at := text.find(mark)) >= 0):
-        try:
-            value, end = _DECODER.raw_decode(text, start)
-            if 2 * (end - start) > len(text):
-                shorter = _Writer(ascii_only=text.isascii()).text(value)
-                return None if _SURROGATE.search(shorter) else text[:start] + shorter + text[end:]
-        except json.JSONDecodeError:
-            continue
-        except (_Ambiguous, RecursionError):
-            return None
+    """The text with the JSON document in it slimmed; None if that cannot be."""
+    try:
+        if found := document(text, _DECODER):
+            value, start, end = found
+            shorter = _Writer(ascii_only=text.isascii()).text(value)
+            return None if _SURROGATE.search(shorter) else text[:start] + shorter + text[end:]
+    except (_Ambiguous, RecursionError):
+        pass
     return None
 
 

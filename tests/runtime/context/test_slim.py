@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satchel.runtime.context.slim import LARGEST, SMALLEST, slim, whole
+from satchel.runtime.context.slim import COLUMNS, EACH, LARGEST, ROWS, SMALLEST, slim
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from satchel.memory.records import Json
 
 NAMES = st.sampled_from(["id", "each", "columns", "rows", "a.b", "a", "b", "x[0]", "", "0"]) | st.text(max_size=3)
 VALUES = st.recursive(
@@ -33,6 +40,40 @@ def patients(count: int) -> str:
         for n in range(count)
     ]
     return json.dumps({"type": "searchset", "entry": entries}, indent=2)
+
+
+PATH = re.compile(r"\.|\[0\]\.")
+"""What joins the names of a path."""
+
+
+def whole(value: Json) -> Json:
+    """A slimmed document as it was, from its JSON value."""
+    if isinstance(value, list):
+        return [whole(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if not {COLUMNS, ROWS} <= value.keys():
+        return {k: whole(v) for k, v in value.items()}
+    each, columns, rows = value.get(EACH, {}), value[COLUMNS], value[ROWS]
+    if isinstance(rows, dict):
+        return {name: _row(each, columns, row) for name, row in rows.items()}
+    return [_row(each, columns, row) for row in rows]
+
+
+def _row(each: Mapping[str, Json], columns: Sequence[str], row: Sequence[Json]) -> Json:
+    own = row[len(columns)] if len(row) > len(columns) else {}
+    out: dict[str, Json] = {}
+    for path, value in (*each.items(), *zip(columns, row, strict=False), *own.items()):
+        _put(out, path, whole(value))
+    return out
+
+
+def _put(into: dict[str, Json], path: str, value: Json) -> None:
+    names, joints = PATH.split(path), PATH.findall(path)
+    for name, joint in zip(names, joints, strict=False):
+        inner = into.setdefault(name, {} if joint == "." else [{}])
+        into = inner if isinstance(inner, dict) else inner[0]
+    into[names[-1]] = value
 
 
 def test_like_objects_stand_as_a_table_with_what_is_constant_once() -> None:
