@@ -44,8 +44,9 @@ class Server(uvicorn.Server):
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: Any = None) -> None:
-        """Listen, and say where."""
+        """Listen, and say where. Raises `StoreError`, which uvicorn would log with its traceback."""
         self._loop = asyncio.get_running_loop()
+        await self._service.start()
         await super().startup(sockets)
         gc.collect()
         gc.freeze()  # what is loaded stays: the collector need not walk through it again and again
@@ -53,7 +54,7 @@ class Server(uvicorn.Server):
         for server in self.servers:
             for socket in server.sockets:
                 host, port = socket.getsockname()[:2]
-                self._say(f"serving {', '.join(self._service.graphs)} on http://{host}:{port}")
+                self._say(f"serving {', '.join(self._service.graphs)} on http://{bracketed(host)}:{port}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain, then do what uvicorn does."""
@@ -99,7 +100,18 @@ def _own(host: str) -> bool:
         return False
 
 
+def bracketed(host: str) -> str:
+    """A host as it stands in an address."""
+    return f"[{host}]" if ":" in host else host
+
+
 def serve(app: FastAPI, say: Callable[[str], None], *, host: str, port: int) -> None:
-    """Serve an application until the process is told to end; `say` is told where, once it listens."""
+    """Serve an application until the process is told to end; `say` is told where, once it listens.
+
+    Raises `ConfigError` if it cannot listen there, and `StoreError`.
+    """
     server = Server(app, say, host=host, port=port, log_level="warning", access_log=False)
-    server.run()
+    try:
+        server.run()
+    except SystemExit:  # uvicorn has said why
+        raise ConfigError(f"nothing can listen on {bracketed(host)}:{port}; give another --port or --host") from None

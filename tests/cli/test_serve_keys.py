@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from satchel.memory.errors import ConfigError
 from satchel.runtime.service.api_keys import digest_of
-from satchel.runtime.service.serving import LOOPBACK, door
+from satchel.runtime.service.serving import LOOPBACK, bracketed, door
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,3 +42,19 @@ def test_without_authentication_this_machine_alone_is_answered(host: str) -> Non
     said: list[str] = []
     assert door(None, host, (), said.append, unprotected=False).hosts == LOOPBACK
     assert said == ["no authentication: only programs on this machine are answered"]
+
+
+def test_a_server_that_cannot_start_says_why_in_a_line(satchel: Run) -> None:
+    quiet = ("serve", "--model", "sim:echo")
+    told = satchel(*quiet, "--store", "redis://127.0.0.1:1", code=1).stderr
+    assert "the store redis://127.0.0.1:1 gives no answer" in told
+    assert "Traceback" not in told
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = satchel(*quiet, "--store", "memory://", "--port", str(port), code=2).stderr
+    assert f"nothing can listen on 127.0.0.1:{port}" in told
+    assert "Traceback" not in told
+
+
+def test_an_address_of_version_six_stands_in_brackets() -> None:
+    assert (bracketed("::1"), bracketed("127.0.0.1"), bracketed("localhost")) == ("[::1]", "127.0.0.1", "localhost")
