@@ -145,7 +145,14 @@ class ServedAgent:
             return []
 
     async def _open(self, thread: ThreadId) -> Session:
-        return await _patiently(lambda: self._agent._session(thread.name))  # noqa: SLF001 - the agent's own way to open a thread
+        """The thread with its whole log, although its state came from a snapshot: what is shown and begun is all."""
+        session = await _patiently(lambda: self._agent._session(thread.name))  # noqa: SLF001 - the agent's own way to open a thread
+        try:
+            await session.log.rewind()
+        except BaseException:
+            await asyncio.shield(session.close())
+            raise
+        return session
 
 
 async def _patiently(action: Callable[[], Awaitable[T]]) -> T:
