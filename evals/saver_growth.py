@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypedDict, cast
 
@@ -95,11 +95,19 @@ def noise(size: int, seed: int) -> Callable[[], str]:
     return lambda: "".join(chance.choices(letters, k=size))
 
 
-def looping(text: Callable[[], str], *, steps: int, began: list[float]) -> StateGraph[State]:
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment, in seconds by the wall's clock, and by the processor's, which counts what this process takes."""
+
+    wall: float = field(default_factory=time.perf_counter)
+    processor: float = field(default_factory=time.process_time)
+
+
+def looping(text: Callable[[], str], *, steps: int, began: list[Moment]) -> StateGraph[State]:
     """A model that calls a tool so many times and notes when each step began, and the tool, which returns the text."""
 
     def model(state: State) -> dict[str, Any]:  # noqa: ARG001 - LangGraph passes it
-        began.append(time.perf_counter())
+        began.append(Moment())
         n = len(began) - 1
         if n == steps:
             return {"messages": [AIMessage("done")]}
@@ -121,7 +129,7 @@ def looping(text: Callable[[], str], *, steps: int, began: list[float]) -> State
 
 async def measure(saver: str, *, steps: int, size: int, durability: Any = "sync", seed: int = 0) -> Growth:
     """Run a graph of so many steps with results of `size` bytes, and say what it stored and how long it took."""
-    times: list[float] = []
+    times: list[Moment] = []
     builder = looping(noise(size, seed), steps=steps, began=times)
     with tempfile.TemporaryDirectory() as folder:
         async with SAVERS[saver](Path(folder)) as made:
@@ -135,8 +143,8 @@ async def measure(saver: str, *, steps: int, size: int, durability: Any = "sync"
                 await graph.aget_state(config)
             reload_ms = (time.perf_counter() - begin) * 1000
     span = max(1, min(20, steps // 4))
-    early = (times[span] - times[0]) / span * 1000
-    late = (times[-1] - times[-1 - span]) / span * 1000
+    early = (times[span].wall - times[0].wall) / span * 1000
+    late = (times[-1].wall - times[-1 - span].wall) / span * 1000
     return Growth(saver, steps, steps * size, stored, early, late, reload_ms)
 
 

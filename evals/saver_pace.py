@@ -1,9 +1,10 @@
 """What a checkpointer adds to a LangGraph step, early and late in a thread: `python -m satchel.evals.saver_pace`.
 
-Short runs of the graph of `saver_growth`, each begun with the messages of so many steps, by turns without a saver, with
-LangGraph's `InMemorySaver` and with ours, so that what else the machine does meets all alike. The time of a step is the
-first decile over all runs, which is near what it takes on an idle machine; the share of a saver is that minus the time
-without one.
+Short runs of the graph of `saver_growth`, each begun with the messages of so many steps, by turns without a saver,
+with one that keeps nothing (what LangGraph itself takes to serve a saver), with LangGraph's `InMemorySaver` and with
+ours, so that what else the machine does meets all alike. The time of a step is the first decile over all runs, which is
+near what it takes on an idle machine, by the wall and by the processor, which waits for nobody; the share of a saver is
+that minus the time without one. A store's server is another process, whose processor time is not counted.
 """
 
 from __future__ import annotations
@@ -12,24 +13,49 @@ import argparse
 import asyncio
 import gc
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from satchel.evals.saver_growth import SAVERS, looping, noise
+from satchel.evals.saver_growth import SAVERS, Moment, Opening, looping, noise
 
 WARM, TIMED = 4, 16
 """Steps of a run before the timed ones, and the timed ones."""
 
-Times = dict[tuple[str, int], list[float]]
-"""Milliseconds of single steps by saver and length."""
+Times = dict[tuple[str, int], list[Moment]]
+"""What single steps took by saver and length, in milliseconds."""
+
+
+class Forgetful(BaseCheckpointSaver[int]):
+    """Keeps nothing."""
+
+    async def aget_tuple(self, config: Any) -> None:
+        """Nothing is there."""
+
+    async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:  # noqa: ARG002 - the port names them
+        """The config of the checkpoint."""
+        return {"configurable": {**config["configurable"], "checkpoint_id": checkpoint["id"]}}
+
+    async def aput_writes(self, config: Any, writes: Any, task_id: str, task_path: str = "") -> None:
+        """Nothing is kept."""
+
+
+@asynccontextmanager
+async def _forgetful(home: Path) -> AsyncIterator[BaseCheckpointSaver[Any]]:  # noqa: ARG001 - it keeps nothing there
+    yield Forgetful()
+
+
+ROWS: dict[str, Opening] = {**SAVERS, "forgetful": _forgetful}
 
 
 async def pace(savers: list[str], lengths: list[int], *, rounds: int, size: int, durability: Any = "sync") -> Times:
-    """Milliseconds of steps with each saver at each length (in steps), all by turns."""
+    """What steps take with each saver at each length (in steps), all by turns."""
     times: Times = {(saver, length): [] for length in lengths for saver in savers}
     for turn in range(rounds):
         for saver, length in times:
@@ -37,16 +63,17 @@ async def pace(savers: list[str], lengths: list[int], *, rounds: int, size: int,
     return times
 
 
-async def _run(saver: str, length: int, *, size: int, durability: Any, seed: int) -> list[float]:
-    began: list[float] = []
+async def _run(saver: str, length: int, *, size: int, durability: Any, seed: int) -> list[Moment]:
+    began: list[Moment] = []
     builder = looping(noise(size, seed), steps=WARM + TIMED, began=began)
     with tempfile.TemporaryDirectory() as folder:
-        async with SAVERS[saver](Path(folder)) as made:
+        async with ROWS[saver](Path(folder)) as made:
             config: Any = {"configurable": {"thread_id": "t1"}, "recursion_limit": 1000}
             how = {"durability": durability} if made is not None else {}
             gc.collect()
             await builder.compile(checkpointer=made).ainvoke({"messages": _past(length, size)}, config, **how)
-    return [(after - before) * 1000 for before, after in pairwise(began[WARM:])]
+    steps = pairwise(began[WARM:])
+    return [Moment((b.wall - a.wall) * 1000, (b.processor - a.processor) * 1000) for a, b in steps]
 
 
 def _past(steps: int, size: int) -> list[Any]:
@@ -60,7 +87,14 @@ def _past(steps: int, size: int) -> list[Any]:
 
 
 def table(times: Times) -> list[str]:
-    """A line for each saver: milliseconds at each length, and its share of them."""
+    """Two lines for each saver, by the wall and by the processor: milliseconds at each length, and its share."""
+    walls = {place: [step.wall for step in steps] for place, steps in times.items()}
+    processors = {place: [step.processor for step in steps] for place, steps in times.items()}
+    rows = zip(_lines(walls), _lines(processors), strict=True)
+    return [line for wall, processor in rows for line in (wall, f"{processor}, processor")]
+
+
+def _lines(times: dict[tuple[str, int], list[float]]) -> list[str]:
     savers = list(dict.fromkeys(saver for saver, _ in times))
     lengths = sorted({length for _, length in times})
     time_of = {place: quantiles(rows, n=10)[0] for place, rows in times.items()}
@@ -79,12 +113,12 @@ def table(times: Times) -> list[str]:
 
 
 def main() -> None:
-    """Print one line for each saver."""
+    """Print two lines for each saver."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lengths", default="10,1000", help="steps that are done when a run begins")
     parser.add_argument("--size", type=int, default=2048, help="bytes of one result")
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--savers", default="none,InMemory,RedisSaver")
+    parser.add_argument("--savers", default="none,forgetful,InMemory,RedisSaver")
     parser.add_argument("--durability", default="sync", choices=["sync", "async", "exit"])
     given = parser.parse_args()
     lengths = [int(length) for length in given.lengths.split(",")]
