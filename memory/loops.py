@@ -51,17 +51,23 @@ class Everywhere(Generic[R]):
     async def acall(self, action: Callable[[R], Awaitable[T]]) -> T:
         """The result of an action in the running loop."""
         loop = asyncio.get_running_loop()
-        held = self._held.get(loop)
-        if held is None:
-            held = _Held(self._opening, loop)
-            with self._guard:
-                self._held = {other: one for other, one in self._held.items() if not other.is_closed()} | {loop: held}
+        held = self._here(loop)
         try:
             resource = await held.get()
         except Exception:
             self._forget(loop, held)  # the next call tries again
             raise
         return await action(resource)
+
+    def later(self, action: Callable[[R], Awaitable[object]]) -> None:
+        """Do an action in the running loop with nobody waiting for it; it ends when what it needs is closed."""
+        left = self._here(loop := asyncio.get_running_loop()).left
+        left.add(task := loop.create_task(self._quietly(action)))
+        task.add_done_callback(left.discard)
+
+    async def _quietly(self, action: Callable[[R], Awaitable[object]]) -> None:
+        with suppress(SatchelError):  # nobody hears it
+            await self.acall(action)
 
     def close(self) -> None:
         """Close what synchronous calls use, and let each loop close its own; again is nothing."""
@@ -80,6 +86,14 @@ class Everywhere(Generic[R]):
             await held.close()
         await asyncio.to_thread(self.close)
 
+    def _here(self, loop: asyncio.AbstractEventLoop) -> _Held[R]:
+        held = self._held.get(loop)
+        if held is None:
+            held = _Held(self._opening, loop)
+            with self._guard:
+                self._held = {other: one for other, one in self._held.items() if not other.is_closed()} | {loop: held}
+        return held
+
     def _forget(self, loop: asyncio.AbstractEventLoop, held: _Held[R]) -> None:
         with self._guard:
             if self._held.get(loop) is held:
@@ -90,7 +104,8 @@ class _Held(Generic[R]):
     """A resource of one loop. A generator holds it, since loops close the generators that are open when they end."""
 
     def __init__(self, opening: Callable[[], Awaitable[R]], loop: asyncio.AbstractEventLoop) -> None:
-        self._holding = _holding(opening)
+        self.left: set[asyncio.Task[None]] = set()
+        self._holding = _holding(opening, self.left)
         self._opened = loop.create_task(_first(self._holding))
         self._closing: asyncio.Task[None] | None = None
 
@@ -109,11 +124,15 @@ class _Held(Generic[R]):
         self._closing = asyncio.get_running_loop().create_task(self.close())
 
 
-async def _holding(opening: Callable[[], Awaitable[R]]) -> AsyncGenerator[R]:
+async def _holding(opening: Callable[[], Awaitable[R]], left: set[asyncio.Task[None]]) -> AsyncGenerator[R]:
     resource = await opening()
     try:
         yield resource
     finally:
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
         with suppress(SatchelError):
             await resource.aclose()
 

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 from uuid import UUID
@@ -146,6 +147,7 @@ def _plain(quoted: bytes) -> str:
     return unquote(quoted.decode(), errors="surrogatepass")
 
 
+@lru_cache
 def _id(point: str) -> bytes:
     """An id with its length in front: LangGraph's UUIDs in 16 bytes (length 0), others as they are."""
     if len(point) == _UUID:
@@ -162,6 +164,7 @@ def _id(point: str) -> bytes:
     return bytes((len(raw),)) + raw
 
 
+@lru_cache
 def _text(text: str) -> bytes:
     """A text without spaces, so that two names never meet."""
     return quote(text, safe=_SAFE, errors="surrogatepass").encode()

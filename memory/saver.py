@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from satchel.memory.store import Store
 
 
-TURNS = 2
+TURNS = 3
 """Of the caller's loop that writes wait: after the last task LangGraph puts a checkpoint, and both are sent as one."""
 
 
@@ -207,15 +207,14 @@ class RedisSaver(Closing, BaseCheckpointSaver[str]):
         self._of.forget()
 
     async def _asend(self, planned: Planned, *, turns: int = 0) -> None:
-        """Send what was planned after so many turns of the loop, also when the caller is cancelled."""
-
-        async def sending() -> None:
+        """Send what was planned after so many turns of the loop; if the caller is cancelled, in the background."""
+        try:
             for _ in range(turns):
                 await asyncio.sleep(0)
             await self._at.acall(partial(self._of.send, planned=planned))
-
-        try:
-            await asyncio.shield(asyncio.ensure_future(sending()))
+        except asyncio.CancelledError:
+            self._at.later(partial(self._of.send, planned=planned))
+            raise
         except SatchelError:
             self._of.withdraw(planned)
             raise

@@ -130,6 +130,7 @@ class Writer:
                     await self._send_next(fields, turn)
 
     async def _send_next(self, fields: Fields, turn: Turn) -> None:
+        """Send the first plans; if this is cancelled, whoever comes next sends them again, as they are."""
         with self._guard:
             plans = together(self._queue)
             for plan in plans:
@@ -140,9 +141,6 @@ class Writer:
         except Exception as failed:  # noqa: BLE001 - all whose plans were in it are told
             error = failed
             self.forget()
-        except BaseException:
-            self.forget()  # the loop ends: whoever comes next sends it all again
-            raise
         with self._guard:
             if turn is self._turn:  # else another has taken them over
                 for plan in plans:

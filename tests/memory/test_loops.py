@@ -225,6 +225,35 @@ def test_what_an_ended_loop_could_not_send_is_sent_before_what_comes_next() -> N
     saver.close()
 
 
+async def test_what_a_cancelled_call_has_put_is_kept_as_it_was_then() -> None:
+    store = MemoryStore()
+    store.fields = fields = Stuck()
+    saver, reader = RedisSaver.from_url("memory://"), RedisSaver.from_url("memory://")
+
+    async def opened() -> Any:
+        return store
+
+    saver._at, reader._at = Everywhere(opened), Everywhere(opened)
+    values: list[list[int]] = [[1], [2]]
+    points = [point(1), point(2)]
+    for (_, checkpoint, *_), value in zip(points, values, strict=True):
+        checkpoint["channel_values"]["n"] = value
+    calls = [asyncio.create_task(saver.aput(*given)) for given in points]
+    await fields.begun.wait()  # the first is under way, the second waits for it
+    fields.stuck = False
+    for call, value in zip(calls, values, strict=True):
+        call.cancel()
+        value.append(3)
+    assert [type(end) for end in await asyncio.gather(*calls, return_exceptions=True)] == [asyncio.CancelledError] * 2
+    kept: list[Any] = []
+    async with asyncio.timeout(5):
+        while len(kept) < 2:
+            kept = [found.checkpoint["channel_values"]["n"] async for found in reader.alist(CONFIG)]
+    assert kept == [[2], [1]]
+    await saver.aclose()
+    await reader.aclose()
+
+
 @pytest.mark.parametrize("face", ["reads", "writes"])
 def test_a_synchronous_call_within_a_loop_that_is_writing_is_answered(face: str) -> None:
     store = MemoryStore()
