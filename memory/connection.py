@@ -10,6 +10,7 @@ from redis.asyncio import RedisCluster
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from satchel.memory.errors import ConfigError
+from satchel.memory.gathered import Gathering
 from satchel.memory.redis_errors import public, translate
 from satchel.memory.topologies import CLIENTS, Cluster
 
@@ -76,8 +77,8 @@ class Connection:
 
     async def rest(self) -> None:
         """Close the connections that nobody uses now; the next commands open new ones. A cluster keeps its own."""
-        if not isinstance(self.redis, Cluster):
-            await self.redis.connection_pool.disconnect(inuse_connections=False)
+        if isinstance(self.redis, Gathering):
+            await self.redis.rest()
 
     async def together(self, key: str, *commands: Sequence[Any]) -> list[Any]:
         """The answers of commands sent over one connection to the server of a key, errors among them.

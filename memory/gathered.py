@@ -1,7 +1,8 @@
 """A client whose callers share messages: what they ask while an answer is under way goes out together after it.
 
 A message costs a system call and a wake-up on each side, whatever it holds, so a busy process sends fewer of them. A
-command that comes alone goes out at once.
+command that comes alone goes out at once, over a connection that is kept for that: to take one from redis-py's pool and
+put it back is a quarter of a command.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
+
+from satchel.memory.patience import anew
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,17 +34,32 @@ class Gathering(Redis):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._kept = _Kept(connection_pool=self.connection_pool, single_connection_client=True)
         self._asked: list[Asked] = []
+        self._busy = False
         self._sending: asyncio.Task[None] | None = None
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """See redis-py."""
         if args[0] in WAITING:
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py has no types here
+        if not self._busy:
             return await self._alone(args, options)
         (answer,) = await self.together([(args, options)])
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def rest(self) -> None:
+        """Close the connections that nobody uses now; the next commands open new ones."""
+        if not self._busy:
+            await self._kept.aclose()
+        await self.connection_pool.disconnect(inuse_connections=False)
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
+        """See redis-py."""
+        await self._kept.aclose()
+        await super().aclose(close_connection_pool)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002 - redis-py's signature
         """See redis-py."""
@@ -52,10 +70,26 @@ class Gathering(Redis):
         loop = asyncio.get_running_loop()
         answers: asyncio.Future[list[Any]] = loop.create_future()
         self._asked.append((commands, answers))
-        if self._sending is None:
-            # A context of its own: what the first caller is amidst of is nothing to the others.
-            self._sending = loop.create_task(self._send(), name="commands", context=Context())
+        if not self._busy:
+            self._begin(loop)
         return await answers
+
+    async def _alone(self, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+        """The answer of a command while nothing else is under way; what is asked meanwhile goes out after it."""
+        self._busy = True
+        try:
+            with anew():
+                return await self._kept.execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py has no types here
+        finally:
+            self._busy = False
+            self._asked = [(some, answers) for some, answers in self._asked if not answers.done()]
+            if self._asked:
+                self._begin(asyncio.get_running_loop())
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._busy = True
+        # A context of its own: what the first caller is amidst of is nothing to the others.
+        self._sending = loop.create_task(self._send(), name="commands", context=Context())
 
     async def _send(self) -> None:
         asked: list[Asked] = []
@@ -64,7 +98,7 @@ class Gathering(Redis):
                 asked, self._asked = self._asked[:MOST], self._asked[MOST:]
                 await self._message(asked)
         finally:
-            self._sending = None
+            self._busy, self._sending = False, None
             for _, answers in (*asked, *self._asked):
                 answers.cancel()  # the loop ends; those that were answered stay so
 
@@ -86,7 +120,9 @@ class Gathering(Redis):
 
     async def _got(self, commands: list[Command]) -> list[Any]:
         if len(commands) == 1:
-            return [await self._alone(*commands[0])]
+            args, options = commands[0]
+            return [await self._kept.execute_command(*args, **options)]  # type: ignore[no-untyped-call]  # as above
+        await self._kept.aclose()  # gives its connection to the message
         message = Pipeline(self.connection_pool, self.response_callbacks, transaction=False, shard_hint=None)
         message.command_stack = commands
         try:
@@ -94,8 +130,12 @@ class Gathering(Redis):
         finally:
             await message.aclose()
 
-    async def _alone(self, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
-        return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py has no types here
+
+class _Kept(Redis):
+    """redis-py's client over one connection; one that nobody closes says no more of it than a pool does."""
+
+    def __del__(self, *_: Any) -> None:
+        """See redis-py."""
 
 
 class _Gathered(Pipeline):

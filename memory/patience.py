@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import AuthenticationError
+from redis.exceptions import TimeoutError as NoAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 RETRIES = 4
 
@@ -28,6 +30,16 @@ T = TypeVar("T")
 _TRYING: ContextVar[bool] = ContextVar("trying", default=False)
 
 
+@contextmanager
+def anew() -> Iterator[None]:
+    """What is asked in here is tried with all patience, also amidst of another try."""
+    before = _TRYING.set(False)
+    try:
+        yield
+    finally:
+        _TRYING.reset(before)
+
+
 class Patient(Retry):
     """redis-py's retries, and more of them for `PATIENCE` seconds after an error of those that pass by themselves.
 
@@ -36,10 +48,14 @@ class Patient(Retry):
     stopped by it has left to do (its cursor, its lease) would else take as long again, each.
     """
 
-    def __init__(self, passing: tuple[type[Exception], ...], retries: int = RETRIES) -> None:
+    def __init__(
+        self, passing: tuple[type[Exception], ...], retries: int = RETRIES, timeout: float | None = None
+    ) -> None:
+        """`timeout` seconds for each attempt, as a whole: redis-py's own bounds on each read and write take longer."""
         super().__init__(ExponentialWithJitterBackoff(cap=0.5, base=0.02), retries)
         self._passing = passing
-        self._seen: tuple[type[Exception], ...] = (*self._supported_errors, *passing, TimeoutError)
+        self._timeout = timeout
+        self._seen: tuple[type[Exception], ...] = (*self._supported_errors, *passing)
         self._away = False
 
     def __deepcopy__(self, _: object) -> Patient:
@@ -61,7 +77,7 @@ class Patient(Retry):
         try:
             while True:
                 try:
-                    done = await (_shortly(do) if self._away else do())
+                    done = await self._once(do)
                 except Exception as error:
                     if not isinstance(error, self._seen):
                         raise
@@ -80,10 +96,12 @@ class Patient(Retry):
         finally:
             _TRYING.reset(trying)
 
-
-async def _shortly(do: Callable[[], Awaitable[T]]) -> T:
-    async with asyncio.timeout(SHORTLY):
-        return await do()
+    async def _once(self, do: Callable[[], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(SHORTLY if self._away else self._timeout):
+                return await do()
+        except TimeoutError as error:
+            raise NoAnswer from error
 
 
 def _lasting(error: BaseException | None) -> bool:

@@ -153,7 +153,7 @@ async def _nothing(_: Exception) -> None:
 def _one(url: str) -> Client:
     """A server of its own."""
     options = _options(url)
-    pool = BlockingConnectionPool(retry=Patient((BusyLoadingError,)), **POOL, **options)
+    pool = BlockingConnectionPool(retry=Patient((BusyLoadingError,), timeout=TIMEOUT), **POOL, **_bound(url), **options)
     pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py has no types here; tells now what does not fit
     redis = Gathering.from_pool(pool)
     return redis, (redis.aclose,)
@@ -173,8 +173,9 @@ def _sentinel(url: str) -> Client:
         name,
         sentinels,
         connection_class=_SecurePrimary if secure else _Primary,
-        retry=Patient(AWAY),
+        retry=Patient(AWAY, timeout=TIMEOUT),
         **POOL,
+        **_bound(url),
         **options,
     )
     pool.make_connection()  # type: ignore[no-untyped-call]  # as above
@@ -200,7 +201,16 @@ CLIENTS: Mapping[str, Callable[[str], Client]] = {
 """For each topology its client; a new one is one row."""
 
 TIMES: dict[str, Any] = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
-POOL: dict[str, Any] = {"max_connections": CONNECTIONS, "timeout": 4 * TIMEOUT, **TIMES}
+POOL: dict[str, Any] = {"max_connections": CONNECTIONS, "timeout": 4 * TIMEOUT, "socket_connect_timeout": TIMEOUT}
+
+
+def _bound(url: str) -> dict[str, Any]:
+    """None for reads and writes, since `Patient` bounds the attempt.
+
+    Not so with TLS: a server that refuses a certificate says so after the first write of a client, and redis-py's bound
+    on that write leaves the loop a turn to read it.
+    """
+    return {"socket_timeout": TIMEOUT if url.startswith("rediss") else None}
 
 
 def _options(url: str) -> dict[str, Any]:

@@ -102,8 +102,7 @@ async def test_a_server_that_says_nothing_stops_the_run_in_time_and_then_it_resu
 ) -> None:
     """By default with a hundredth of the users' patience; with `CHAOS=whole` with all of it."""
     timeout = topologies.TIMEOUT if WHOLE else topologies.TIMEOUT / 100
-    times = dict.fromkeys(topologies.TIMES, timeout)
-    monkeypatch.setattr(topologies, "POOL", {**topologies.POOL, "timeout": 4 * timeout, **times})
+    monkeypatch.setattr(topologies, "TIMEOUT", timeout)
     store = ServerStore(f"unix://{tmp_path}/wire.sock")
     silent, speaking = (lambda: setattr(proxy, "silent", True)), (lambda: setattr(proxy, "silent", False))
     error, seconds = await disturbed(store, tree, silent, speaking)
