@@ -70,7 +70,7 @@ def test_ctrl_c_exits_130_says_how_to_go_on_and_loses_nothing(
         assert process.stdout.readline() == "waiting\n"
         satchel("resume", "cut", "--agent", "agents:patient", code=1)  # it runs elsewhere
         process.send_signal(signal.SIGINT)
-        assert "resume" in process.communicate(timeout=20)[1]
+        assert "`satchel resume THREAD` goes on" in process.communicate(timeout=20)[1]
     assert process.returncode == 130
     kinds = [entry["kind"] for entry in json.loads(satchel("threads", "show", "cut", "--json").stdout)]
     assert kinds == ["opened", "started", "said", "reply", "call"]
@@ -123,7 +123,9 @@ def test_a_comparison_that_is_interrupted_goes_on_without_repeating_a_trial(
         assert process.stderr
         assert process.stderr.readline().startswith("10 of 12 trials")
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
-        assert "the same command goes on" in process.communicate(timeout=30)[1]
+        told = process.communicate(timeout=30)[1]
+        assert "the same command goes on" in told
+        assert "resume" not in told, "a comparison is no thread"
     assert process.returncode == 130
     kept = (tmp_path / "trials.jsonl").read_text().splitlines()
     assert 10 <= len(kept) <= 12
