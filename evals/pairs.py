@@ -13,7 +13,7 @@ from satchel.memory.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from satchel.evals.frameworks import Way
-    from satchel.evals.plan import Setting
+    from satchel.evals.plan import Job, Setting
     from satchel.evals.suite import Task
     from satchel.memory.records import Json
 
@@ -97,7 +97,7 @@ async def _play(task: Task, mode: Way, setting: Setting) -> dict[str, Json]:
     return {"prompts": again.prompts, **tape.to_json()}
 
 
-def places(jobs: Sequence[tuple[str, Task, Way]], kept: Callable[[str], Trial | None]) -> dict[Place, tuple[Task, Way]]:
+def places(jobs: Sequence[Job], kept: Callable[[str], Trial | None]) -> dict[Place, tuple[Task, Way]]:
     """Where each trial came from: its task and mode."""
-    done = ((kept(key), task, mode) for key, task, mode in jobs)
-    return {(*trial.pair, trial.mode): (task, mode) for trial, task, mode in done if trial}
+    done = ((kept(job.key), job) for job in jobs)
+    return {(*trial.pair, trial.mode): (job.task, job.way) for trial, job in done if trial}

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from satchel.evals import chart
 from satchel.evals.bill import waterfall
+from satchel.evals.distortion import chart as distortion
+from satchel.evals.distortion import lines as by_limit
 from satchel.evals.ledger import badges, fronts, ratios, slices, table
 from satchel.evals.pairs import PAIRS, WHOLE
 from satchel.evals.sides import HEAD, LISTED, TAIL, rows, visible
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 SCHEMA = "satchel.compare/3"
 """The version of result.json."""
+
+LATER: Mapping[str, Json] = {"curves": {}}
+"""Fields that earlier documents of this version lack."""
 
 PAIRS_SCHEMA = "satchel.pairs/1"
 """The version of pairs.json."""
@@ -86,7 +91,7 @@ def read_document(path: Path) -> dict[str, Json]:
         raise ConfigError(f"{path} is not a result of compare or eval ({error}); name their --out folder") from None
     if schema != SCHEMA:
         raise ConfigError(f"{path} has the schema {schema!r}, not {SCHEMA!r}; run the comparison again")
-    return data
+    return {**LATER, **data}
 
 
 def prepare(out: Path) -> None:
@@ -115,10 +120,11 @@ def render_markdown(data: Mapping[str, Json]) -> str:
 
 
 def charts(data: Mapping[str, Json]) -> dict[str, list[chart.Chart]]:
-    """The charts by section: success against dollars, the parts of the saving, prompts by turn, dollars so far."""
-    found, traded = waterfall(data), trade(data)
+    """The charts by section: success against dollars and by context limit, parts, prompts, dollars so far."""
+    found, traded, curved = waterfall(data), trade(data), distortion(data)
     return {
         "trade": [traded] if traded else [],
+        "limits": [curved] if curved else [],
         "saving": [chart.bars(found, data["prices"][0])] if found else [],
         "prompts": [*chart.panels(data["trials"], list(data["modes"]))],
         "dollars": [*chart.curves(data)],
@@ -208,6 +214,7 @@ def _view(data: Mapping[str, Json]) -> dict[str, Json]:
         "table": table(data),
         "ratios": ratios(data),
         "slices": slices(data),
+        "by_limit": by_limit(data),
         "fronts": fronts(data),
         "saving": waterfall(data),
         "notes": [data["comparisons"][mode]["verdict"]["text"] for mode in others[1:]],
