@@ -20,7 +20,7 @@ from satchel.evals.distortion import to_json as curve_json
 from satchel.evals.frameworks import Way
 from satchel.evals.frameworks import way as way_named
 from satchel.evals.metrics import pareto, price_reversal, slices, totals
-from satchel.evals.pairs import places, record
+from satchel.evals.pairs import places, record, repeated
 from satchel.evals.plan import Job, Kept, Setting
 from satchel.evals.report import SCHEMA, prepare, read_pairs, write_report
 from satchel.evals.suite import Suite, Task
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 class Result:
     """A comparison that was run: all trials, and what they come to. `kind` says where the answers came from.
 
-    `curves` has, by mode, the points of its success by context limit, if they were asked for.
+    `curves` has, by mode, the points of its success by context limit, if they were asked for; `determinism` says how
+    many trials were played again for the report, and how many of those had the same prompts.
     """
 
     suite: str
@@ -54,6 +55,7 @@ class Result:
     model: str | None
     trials: tuple[Trial, ...]
     curves: Mapping[str, Sequence[Point]] = field(default_factory=dict)
+    determinism: Mapping[str, int] | None = None
 
     def of(self, mode: str) -> list[Trial]:
         """The trials of a mode, in the order of the tasks."""
@@ -97,6 +99,7 @@ class Result:
             "slices": slices(self.trials, self.modes, self.prices[0]) if self.comparisons else {},
             "pareto": pareto(modes, self.prices[0]),
             "price_reversal": {mode: found for mode, found in reversals.items() if found},
+            "determinism": dict(self.determinism) if self.determinism else None,
             "curves": {mode: curve_json(points) for mode, points in self.curves.items()},
             "trials": [trial.to_json() for trial in self.trials],
         }
@@ -167,9 +170,10 @@ async def compare(
         curves=_curves(swept, jobs, kept),
     )
     if out:
-        find = places(jobs, kept.get).__getitem__
-        known = read_pairs(out)
-        write_report(result, out, pairs=await record(result.to_json(), find, setting, known=known))
+        data, find = result.to_json(), places(jobs, kept.get).__getitem__
+        pairs = await record(data, find, setting, known=read_pairs(out))
+        result = replace(result, determinism=repeated(data, pairs))
+        write_report(result, out, pairs=pairs)
     return result
 
 

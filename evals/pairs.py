@@ -76,7 +76,7 @@ async def record(
     """
     if setting.model or data["kind"] == "replayed":
         return []
-    before = {(*_task(pair), side["prompts"]): side for pair in known for side in (pair["base"], pair["ours"])}
+    before = {(*_task(pair), side["prompts"]): side for pair in known for side in _sides(pair)}
     found: list[Json] = []
     for pair in ranked(data)[:WHOLE]:
         sides = {}
@@ -86,6 +86,20 @@ async def record(
             sides[name] = {**side, "mode": trial["mode"]}
         found.append({"suite": pair.ours["suite"], "case": pair.ours["case"], "seed": pair.ours["seed"], **sides})
     return found
+
+
+def repeated(data: Mapping[str, Json], pairs: Sequence[Json]) -> dict[str, int] | None:
+    """Determinism as it was seen: trials that were played again, and those whose prompts were the same, byte for byte.
+
+    None where none was.
+    """
+    digests = {(*_task(t), t["mode"]): t["prompts"] for t in data["trials"]}
+    again = [(digests[*_task(pair), side["mode"]], side["prompts"]) for pair in pairs for side in _sides(pair)]
+    return {"played_again": len(again), "identical": sum(a == b for a, b in again)} if again else None
+
+
+def _sides(pair: Mapping[str, Json]) -> tuple[Json, Json]:
+    return pair["base"], pair["ours"]
 
 
 async def _play(task: Task, mode: Way, setting: Setting) -> dict[str, Json]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SCHEMA = "satchel.compare/3"
 """The version of result.json."""
 
-LATER: Mapping[str, Json] = {"curves": {}}
+LATER: Mapping[str, Json] = {"curves": {}, "determinism": None}
 """Fields that earlier documents of this version lack."""
 
 PAIRS_SCHEMA = "satchel.pairs/1"

@@ -161,6 +161,32 @@ def test_the_markdown_table_has_every_measure_and_price_row(data: Data) -> None:
     assert "\n\n\n\n" not in markdown
 
 
+MEASURES = {
+    "success_mean": "success", "solved": "solved", "first_reply_seconds": "seconds to the first reply",
+    "seconds": "seconds", "model_calls": "model calls", "tool_calls": "tool calls", "tool_accuracy": "tool accuracy",
+    "repeated_tool_calls": "repeated tool calls", "extra_steps": "steps beyond the oracle's",
+    "input_tokens": "input tokens", "cached_tokens": "of which cached prefix",
+    "tokens": "of which billed as cache write", "output_tokens": "output tokens", "usd": "dollars at c=.10,w=1.25",
+    "usd_per_solved": "cost per solved task at c=.10,w=1.25", "score_per_1k_tokens": "score per 1k tokens",
+    "amnesia_tax": "amnesia tax", "fault_rate": "fault rate", "stale_exposure": "stale exposure",
+    "agreement": "action agreement", "diverged": "trials that ever differ from the oracle",
+    "first_divergence": "first call that differs, median", "recovery": "failure recovery",
+    "store_bytes": "bytes in the store", "round_trips": "round trips to the store",
+}  # fmt: skip
+"""Every measure of a mode in result.json, and its name in the report."""
+
+
+def test_every_measure_stands_in_the_result_and_in_both_reports(data: Data) -> None:
+    words, markdown = Page(render_html(data)).words, render_markdown(data)
+    for field, name in MEASURES.items():
+        assert all(field in mode for mode in data["modes"].values()), field
+        assert name in words, name
+        assert f"| {name} |" in markdown, name
+    assert "GPU seconds" not in words, "nothing was played on a device without a price"
+    timed = {mode: found | {"gpu_seconds": 90.0} for mode, found in data["modes"].items()}
+    assert "| GPU seconds | 18.00 | 18.00 | 18.00 |" in render_markdown(data | {"modes": timed})
+
+
 def test_a_report_can_be_written_again_from_its_result(result: Result, tmp_path: Path) -> None:
     write_report(result, tmp_path)
     first = (tmp_path / "report.html").read_text()
@@ -212,6 +238,13 @@ def test_the_page_opens_them_turn_by_turn_with_what_a_fold_dropped(opened: Path)
     assert "messages of the prompt before" in page
     assert "with the latest state" in page
     assert not [turn for turn in first.turns if turn.base and turn.base.dropped], "stateless drops nothing"
+
+
+def test_determinism_is_told_as_it_was_seen(opened: Path) -> None:
+    data = read_result(opened)
+    assert data["determinism"] == {"played_again": 4, "identical": 4}
+    for page in (render_html(data), render_markdown(data)):
+        assert "4 trials were played again; 4 of them with the same prompts, byte for byte." in page
 
 
 def test_what_was_recorded_is_not_played_again(opened: Path) -> None:
