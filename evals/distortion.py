@@ -26,6 +26,10 @@ ROOM = 20
 """Units between the axis and the first limit, and between the last and the edge."""
 
 
+NAME = 66
+"""Units that the name of a limit takes on the screen of a phone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """One mode under one context limit, as it was asked for.
@@ -127,8 +131,17 @@ def chart(data: Mapping[str, Json]) -> Curves | None:
         lines=tuple((m, "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in at.values())) for m, at in places.items()),
         crosses=tuple(places[mode][c["b99"]] for mode, c in known.items() if c["b99"]),
         grid=tuple((round(_y(share, top), 1), f"{share:g}") for share in (0.0, 0.5, 1.0)),
-        ticks=tuple((x, text) for text, x in across.items()),
+        ticks=_apart([(x, text) for text, x in across.items()]),
     )  # fmt: skip
+
+
+def _apart(ticks: Sequence[tuple[float, str]]) -> tuple[tuple[float, str], ...]:
+    """The ticks whose names do not run into the one before."""
+    shown: list[tuple[float, str]] = []
+    for x, text in ticks:
+        if not shown or x - shown[-1][0] >= NAME:
+            shown.append((x, text))
+    return tuple(shown)
 
 
 def _tokens(text: str) -> int:

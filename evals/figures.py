@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from satchel.evals.verdict import BASELINE, charged, failed
+from satchel.evals.bill import lost
+from satchel.evals.verdict import BASELINE, charged
 from satchel.memory.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Readings:
 
 def _counted(ours: Mapping[str, Json], theirs: Mapping[str, Json]) -> Mapping[str, Json]:
     """A trial as its costs count beside its pair's: each at least the pair's where it failed."""
-    if not failed(ours["success"], solved=ours["solved"], other_solved=theirs["solved"]):
+    if not lost(ours, theirs):
         return ours
     usd = {row: charged(spent, theirs["usd"].get(row), failed=True) for row, spent in ours["usd"].items()}
     return {**ours, **{name: charged(ours[name], theirs[name], failed=True) for name in MEANS}, "usd": usd}

@@ -24,6 +24,9 @@ BUCKETS = {
 }
 """Tokens by what a provider bills them as, beside the cached prefix and the output; told where there are any."""
 
+FIRST = ("agent of", "success", "solved", "input tokens", "largest prompt", "model calls", "seconds", "outcomes")
+"""Lines of the ledger that a page opens with, beside the dollars at the first price row."""
+
 Shown = Callable[[Mapping[str, "Json"]], str]
 """A figure of a mode or a comparison, as text."""
 
@@ -103,11 +106,21 @@ def ratios(data: Mapping[str, Json]) -> list[Line]:
 
 
 def slices(data: Mapping[str, Json]) -> list[Line]:
-    """By tag, the success of each mode and, below it, its dollars against the baseline at the first row."""
+    """By tag, the success of each mode and, below it, its dollars against the baseline at the first row.
+
+    A tag that all tasks carry says nothing that the ledger does not.
+    """
+    every = next(iter(data["modes"].values()))["trials"]
     return [
         Line(f"{tag}, {found['trials']}", tuple(_slice(found, mode, data["prices"][0]) for mode in data["modes"]))
         for tag, found in data["slices"].items()
+        if found["trials"] < every
     ]
+
+
+def headline(data: Mapping[str, Json]) -> list[Line]:
+    """The lines of the ledger that a reader needs first."""
+    return [line for line in table(data) if line.name in {*FIRST, f"dollars at {data['prices'][0]}"}]
 
 
 def _slice(found: Mapping[str, Json], mode: str, row: str) -> str:

@@ -15,7 +15,7 @@ from satchel.evals import chart
 from satchel.evals.bill import waterfall
 from satchel.evals.distortion import chart as distortion
 from satchel.evals.distortion import lines as by_limit
-from satchel.evals.ledger import badges, fronts, ratios, slices, table
+from satchel.evals.ledger import badges, fronts, headline, ratios, slices, table
 from satchel.evals.pairs import PAIRS, WHOLE
 from satchel.evals.sides import HEAD, LISTED, TAIL, rows, visible
 from satchel.evals.trade import trade
@@ -211,6 +211,7 @@ def _view(data: Mapping[str, Json]) -> dict[str, Json]:
         "modes": modes,
         "badges": badges(data),
         "others": others,
+        "headline": headline(data),
         "table": table(data),
         "ratios": ratios(data),
         "slices": slices(data),
