@@ -41,6 +41,9 @@ PAIRS_SCHEMA = "satchel.pairs/1"
 JUNIT = "junit.xml"
 """The file of a report folder that tells what a gate said."""
 
+MARKS = re.compile(r"[|\[\]`]")
+"""What would end a cell of Markdown, or begin a link, a picture or code."""
+
 SCALE = 2
 """Pixels of a picture for each unit of the drawing."""
 
@@ -199,7 +202,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters["cell"] = lambda text: " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    made.filters["cell"] = lambda text: MARKS.sub(r"\\\g<0>", " ".join(text.split())).replace("<", "&lt;")
     return made
 
 

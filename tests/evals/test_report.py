@@ -200,7 +200,7 @@ async def test_a_run_of_the_baseline_alone_is_reported_without_a_verdict() -> No
     assert Page(render_html(alone.to_json())).open == []
 
 
-NASTY = "<script>alert(1)</script></pre></details>\x00\x1b[2J\u202egnp.exe\ud800 | & \" '"
+NASTY = "<script>alert(1)</script></pre></details>\x00\x1b[2J\u202egnp.exe\ud800 | & \" ' `a` ![x](http://x/y.png)\n# b"
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +277,12 @@ def nasty(folder: Path) -> tuple[Data, list[Data]]:
                 text["content"] = NASTY + text["content"]
             side["texts"][-1]["content"] = NASTY + "x" * 1_000_000
             side["turns"][0]["reply"] = {"text": NASTY, "calls": [{"name": NASTY, "args": {NASTY: NASTY}}]}
-    return data | {"summary": NASTY, "model": NASTY, "verdict": NASTY}, pairs
+    names = {"stateful": "mode", data["suite"]: "suite", "easy": "tag", "done": "outcome"}
+    for name, kind in names.items():
+        data, pairs = (json.loads(json.dumps(of).replace(json.dumps(name), json.dumps(kind + NASTY)))
+                       for of in (data, pairs))  # fmt: skip
+    words = ("summary", "model", "verdict", "kind", "git", "created")
+    return data | {word: word + NASTY for word in words}, pairs
 
 
 def test_hostile_text_stays_text_and_acts_unseen_nowhere(opened: Path) -> None:
@@ -290,6 +295,8 @@ def test_hostile_text_stays_text_and_acts_unseen_nowhere(opened: Path) -> None:
     assert len(html) < 3_000_000
     markdown = render_markdown(nasty(opened)[0])
     assert "<script" not in markdown
+    assert not re.search(r"(?<!\\)[\[\]`]", markdown.replace("`stateless`", "")), "no link, no picture, no code"
+    assert [line for line in markdown.splitlines() if line.startswith("#")][1:] == [], "one heading, the page's own"
 
 
 def test_the_table_of_a_readme_is_rewritten_in_place(data: Data, tmp_path: Path) -> None:
