@@ -28,7 +28,7 @@ from satchel.evals.suite import summary as summary_of
 from satchel.evals.suite import tasks as tasks_of
 from satchel.evals.trial import Trial
 from satchel.evals.verdict import BASELINE, Comparison, compare_pairs
-from satchel.memory.errors import ConfigError
+from satchel.memory.errors import ConfigError, PromptTooLarge
 from satchel.runtime.prices import row
 
 if TYPE_CHECKING:
@@ -144,18 +144,18 @@ async def compare(
     swept = _swept(setting, ordered(curve), plan, ways)
     every = {job.key: job for job in (*jobs, *chain.from_iterable(zip(*swept.values(), strict=True)))}
     kept = Kept(out)
-    left = [job for key, job in every.items() if kept.get(key) is None]
     for key in every:
         if progress and (done := kept.get(key)):
             progress(done, len(every))
+    left = [job for key, job in every.items() if kept.get(key) is None]
     running = pool.inside(left, store, model) if workers == 1 else pool.outside(left, store, workers)
     async with aclosing(running) as results:
         async for job, found in results:
-            if isinstance(found, Trial):
+            if not isinstance(found, PromptTooLarge):
                 kept.add(job.key, found)
                 if progress:
                     progress(found, len(every))
-            elif any(job.key == one.key for one in jobs):
+            elif any(job.key == one.key for one in jobs):  # of a curve it is told as what does not fit
                 raise found
     result = Result(
         suite=suite if isinstance(suite, str) else suite.name,
