@@ -79,9 +79,12 @@ def test_ctrl_c_exits_130_says_how_to_go_on_and_loses_nothing(
 def test_suites_and_a_comparison_with_its_report(satchel: Run, tmp_path: Path) -> None:
     assert "knapsack" in satchel("suites").stdout
     done = satchel(
-        "compare", "knapsack-easy-bare", "--seeds", "5", "--prices", "c=.10,w=1.25,gpt-5", "--out", str(tmp_path)
-    )
+        "compare", "knapsack-easy-bare", "--seeds", "5", "--prices", "c=.10,w=1.25,gpt-5", "--out", str(tmp_path),
+        "--curve", "+4000,+10000",
+    )  # fmt: skip
     assert done.stdout.splitlines()[0].startswith("Stateful")
+    assert "B99     at most +4000" in done.stdout
+    assert "15 of 15 trials" in done.stderr, "at its own limit the suite has been played"
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["prices"] == ["c=0.1,w=1.25", "gpt-5"] or len(result["prices"]) == 2
     assert (tmp_path / "report.html").is_file()
