@@ -20,7 +20,7 @@ CHOSEN = [n for n, s in SUITES.items() if "SATCHEL_CAMPAIGN" in os.environ or no
 """The short suites; all of them in a campaign, which takes some ten minutes of two idle cores."""
 
 LONGEST = 3_600 if "SATCHEL_CAMPAIGN" in os.environ else 300
-"""Seconds that one suite may take: those of the others here, and in a campaign so long that only a hang takes longer."""
+"""Seconds that one suite may take: in a campaign so many that only a hang takes longer, else those of any test."""
 
 FORGETFUL = {"service-flaky": ",mask,forget", "conflicts": ",langchain-summary,deepagents"}
 """Suites that are run in more modes: where tools fail and a customer answers, and where history is summarised."""
