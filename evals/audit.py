@@ -49,7 +49,7 @@ class Ledger:
         """What an auditor can do."""
 
         @tool(effect="write")
-        def open_entry(number: int) -> str:
+        async def open_entry(number: int) -> str:
             """Open one entry of the ledger; it is sealed again afterwards."""
             if not 1 <= number <= len(self.entries):
                 return f"There is no entry {number}."
@@ -60,14 +60,14 @@ class Ledger:
             return f"Entry {number}. Voucher {voucher} paid {amount} crowns to {payee}.\n{self.notes[number - 1]}"
 
         @tool(effect="read")
-        def vouchers_in_doubt() -> str:
+        async def vouchers_in_doubt() -> str:
             """Ask the inspector which vouchers are in doubt."""
             if len(self.opened) < len(self.entries):
                 return f"Read the ledger first: {len(self.opened)} of {len(self.entries)} entries were opened."
             return "In doubt: " + ", ".join(self.doubted) + "."
 
         @tool(effect="write")
-        def declare(voucher: str, amount: int) -> str:
+        async def declare(voucher: str, amount: int) -> str:
             """Declare what a voucher paid. The first declaration counts."""
             self.declared.setdefault(voucher, amount)
             return f"Noted for {voucher}."

@@ -8,7 +8,7 @@ from itertools import accumulate
 from statistics import median_low
 from typing import TYPE_CHECKING
 
-from satchel.evals.verdict import BASELINE
+from satchel.evals.verdict import BASELINE, failed
 from satchel.runtime.prices import MILLION, bill_prompt, row
 
 if TYPE_CHECKING:
@@ -43,9 +43,17 @@ def crossover(ours: Sequence[float], base: Sequence[float]) -> int | None:
     return ahead
 
 
+def lost(ours: Mapping[str, Json], base: Mapping[str, Json]) -> bool:
+    """Whether a trial as it stands in result.json failed beside its pair's, so that nothing it spared is a saving."""
+    return failed(ours["success"], solved=ours["solved"], other_solved=base["solved"])
+
+
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """Over all pairs of a mode at a price row: how many end ahead, and their median turn of crossing."""
+    """Over all pairs of a mode at a price row: how many end ahead, and their median turn of crossing.
+
+    A trial that failed is never ahead.
+    """
 
     pairs: int
     ahead: int
@@ -67,7 +75,7 @@ def crossings(data: Mapping[str, Json], mode: str, price: str) -> Crossing | Non
         costs = cumulative(a, price), cumulative(b, price)
         if not costs[0] or not costs[1]:
             return None
-        turns.append(crossover(costs[0], costs[1]))
+        turns.append(None if lost(a, b) else crossover(costs[0], costs[1]))
     found = [turn for turn in turns if turn]
     return Crossing(len(turns), len(found), median_low(found) if found else None) if turns else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from random import Random
 from string import Template
@@ -23,6 +23,7 @@ def _words() -> dict[str, list[str]]:
     return {name: words.split(", ") for name, words in pairs}
 
 
+@lru_cache(maxsize=4096)
 def passage(*key: object) -> str:
     """A passage of about 100 tokens, decided by the key alone."""
     rng = Random(" ".join(map(str, key)))  # noqa: S311 - prose, no secret

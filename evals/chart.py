@@ -6,11 +6,11 @@ Each chart says in words what it shows (`title`, `text`) and has its figures as 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from satchel.evals.bill import Waterfall, crossings, crossover, cumulative
+from satchel.evals.bill import Waterfall, crossings, crossover, cumulative, lost
 from satchel.evals.verdict import BASELINE
 
 if TYPE_CHECKING:
@@ -122,28 +122,33 @@ def curves(data: Mapping[str, Json]) -> list[Curves]:
     """A chart for each price row: dollars so far of the representative task in each mode."""
     modes = list(data["modes"])
     shown = _shown(data["trials"], modes)
+    base = shown.get(BASELINE)
+    failing = {mode for mode, trial in shown.items() if base and lost(trial, base)}
     charts = []
     for price in data["prices"]:
         costs = {mode: cumulative(shown[mode], price) for mode in modes if mode in shown}
         known = {mode: cost for mode, cost in costs.items() if cost}
         if known and max(c[-1] for c in known.values()) > 0:
-            charts.append(_curves(data, price, known))
+            charts.append(_curves(data, price, known, failing))
     return charts
 
 
-def _curves(data: Mapping[str, Json], price: str, costs: Mapping[str, Sequence[float]]) -> Curves:
+def _curves(
+    data: Mapping[str, Json], price: str, costs: Mapping[str, Sequence[float]], failing: Collection[str]
+) -> Curves:
     """To the end of the longer of the first two modes; what goes on after that is told in the table."""
     across = max(map(len, list(costs.values())[:2]))
     top = max(c[min(across, len(c)) - 1] for c in costs.values())
     step = (WIDTH - LEFT - RIGHT) / across
     turns = {
-        mode: crossover(cost, costs[BASELINE]) for mode, cost in costs.items() if mode != BASELINE and BASELINE in costs
-    }
+        mode: None if mode in failing else crossover(cost, costs[BASELINE])
+        for mode, cost in costs.items() if mode != BASELINE and BASELINE in costs
+    }  # fmt: skip
     told = []
     for mode, turn in turns.items():
+        here = "fails" if mode in failing else f"is ahead from turn {turn} on" if turn else "is not ahead"
         over = crossings(data, mode, price)
-        told.append(f"{mode} is {f'ahead from turn {turn} on' if turn else 'not ahead'} here"
-                    + (f", {over.text}" if over else ""))  # fmt: skip
+        told.append(f"{mode} {here} here" + (f", ahead {over.text}" if over else ""))
     told += [f"{mode} goes on to turn {len(cost)}" for mode, cost in costs.items() if len(cost) > across]
     crosses = [
         (LEFT + step * t, _y(costs[m][min(t, len(costs[m])) - 1], top)) for m, t in turns.items() if t and t <= across

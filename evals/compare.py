@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from satchel.evals import pool
 from satchel.evals.bill import crossings, waterfall
 from satchel.evals.cassette import Kind, kind
+from satchel.evals.distortion import Point, ordered, point
+from satchel.evals.distortion import to_json as curve_json
 from satchel.evals.frameworks import Way
 from satchel.evals.frameworks import way as way_named
 from satchel.evals.metrics import pareto, price_reversal, slices, totals
-from satchel.evals.oracle import Oracle
-from satchel.evals.pairs import places, record
-from satchel.evals.plan import Kept, Setting
+from satchel.evals.pairs import places, record, repeated
+from satchel.evals.plan import Job, Kept, Setting
 from satchel.evals.report import SCHEMA, prepare, read_pairs, write_report
 from satchel.evals.suite import Suite, Task
-from satchel.evals.suite import suite as suite_named
 from satchel.evals.suite import summary as summary_of
 from satchel.evals.suite import tasks as tasks_of
-from satchel.evals.trial import Trial, run_trial
+from satchel.evals.trial import Trial
 from satchel.evals.verdict import BASELINE, Comparison, compare_pairs
-from satchel.memory.errors import ConfigError
+from satchel.memory.errors import ConfigError, PromptTooLarge
 from satchel.runtime.prices import row
 
 if TYPE_CHECKING:
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
     from satchel.memory.store import Store
     from satchel.runtime.models import Model
 
-Job = tuple[str, Task, Way]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A comparison that was run: all trials, and what they come to. `kind` says where the answers came from."""
+    """A comparison that was run: all trials, and what they come to. `kind` says where the answers came from.
+
+    `curves` has, by mode, the points of its success by context limit, if they were asked for; `determinism` says how
+    many trials were played again for the report, and how many of those had the same prompts.
+    """
 
     suite: str
     summary: str
@@ -51,6 +54,8 @@ class Result:
     kind: Kind
     model: str | None
     trials: tuple[Trial, ...]
+    curves: Mapping[str, Sequence[Point]] = field(default_factory=dict)
+    determinism: Mapping[str, int] | None = None
 
     def of(self, mode: str) -> list[Trial]:
         """The trials of a mode, in the order of the tasks."""
@@ -94,6 +99,8 @@ class Result:
             "slices": slices(self.trials, self.modes, self.prices[0]) if self.comparisons else {},
             "pareto": pareto(modes, self.prices[0]),
             "price_reversal": {mode: found for mode, found in reversals.items() if found},
+            "determinism": dict(self.determinism) if self.determinism else None,
+            "curves": {mode: curve_json(points) for mode, points in self.curves.items()},
             "trials": [trial.to_json() for trial in self.trials],
         }
         return found | {"crossover": crossover_of(found), "waterfall": parts_of(found)}
@@ -107,8 +114,9 @@ async def compare(
     store: Store | str | None,
     prices: Sequence[str],
     context_limit: str | None = None,
+    curve: Sequence[str] = (),
     out: Path | None = None,
-    progress: Callable[[Trial], None] | None = None,
+    progress: Callable[[Trial, int], None] | None = None,
     model: Model | None = None,
     workers: int = 1,
     baseline: bool = True,
@@ -116,10 +124,12 @@ async def compare(
     """Run every task of a suite (or `"golden"`) in every mode, and in the baseline unless `baseline` is off.
 
     With one worker trials run one after the other in this process, the modes of a task side by side, so that wall times
-    are fair; with more, in as many processes, each with the store of that URL. What `out` holds already is not run
-    again; every result is kept there as it comes, and the report is written at the end. A `model` plays in place of the
-    scripted policies: a live one, one that records, or a recording (`satchel.evals.cassette`). Raises `ConfigError`
-    before the first trial for an unknown mode or price, and for no seeds or no prices; `BudgetExceeded` at a cap.
+    are fair; with more, in as many processes, each with the store of that URL. At the context limits of `curve` the
+    modes that have one run, too. What `out` holds already is not run again; every result is kept there as it comes, and
+    the report is written at the end. `progress` hears of each trial, and how many there are. A `model` plays in place
+    of the scripted policies: a live one, one that records, or a recording (`satchel.evals.cassette`). Raises
+    `ConfigError` before the first trial for an unknown mode or price, for a wrong curve, and for no seeds or no prices;
+    `PromptTooLarge` if a task does not fit under its context limit; `BudgetExceeded` at a cap.
     """
     ways = [way_named(m) for m in ([BASELINE] if baseline else []) + list(modes)]
     ways = list({way.name: way for way in ways}.values())
@@ -130,18 +140,23 @@ async def compare(
     if out:
         prepare(out)
     setting = Setting(prices=rows, context_limit=context_limit, model=model.name if model else None, kind=kind(model))
+    jobs = [setting.job(task, way) for task in plan for way in ways]
+    swept = _swept(setting, ordered(curve), plan, ways)
+    every = {job.key: job for job in (*jobs, *chain.from_iterable(zip(*swept.values(), strict=True)))}
     kept = Kept(out)
-    jobs = [(setting.digest(task, way), task, way) for task in plan for way in ways]
-    left = [job for job in jobs if kept.get(job[0]) is None]
-    for key, _, _ in jobs:
+    for key in every:
         if progress and (done := kept.get(key)):
-            progress(done)
-    running = _inside(left, setting, store, model) if workers == 1 else _outside(left, setting, store, workers)
+            progress(done, len(every))
+    left = [job for key, job in every.items() if kept.get(key) is None]
+    running = pool.inside(left, store, model) if workers == 1 else pool.outside(left, store, workers)
     async with aclosing(running) as results:
-        async for key, trial in results:
-            kept.add(key, trial)
-            if progress:
-                progress(trial)
+        async for job, found in results:
+            if not isinstance(found, PromptTooLarge):
+                kept.add(job.key, found)
+                if progress:
+                    progress(found, len(every))
+            elif any(job.key == one.key for one in jobs):  # of a curve it is told as what does not fit
+                raise found
     result = Result(
         suite=suite if isinstance(suite, str) else suite.name,
         summary=summary_of(suite) if isinstance(suite, str) else suite.summary,
@@ -151,41 +166,37 @@ async def compare(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         kind="replayed" if plan[0].suite.recorded else kind(model),
         model=model.name if model else None,
-        trials=tuple(filter(None, (kept.get(key) for key, _, _ in jobs))),
+        trials=tuple(filter(None, (kept.get(job.key) for job in jobs))),
+        curves=_curves(swept, jobs, kept),
     )
     if out:
-        find = places(jobs, kept.get).__getitem__
-        known = read_pairs(out)
-        write_report(result, out, pairs=await record(result.to_json(), find, setting, known=known))
+        data, find = result.to_json(), places(jobs, kept.get).__getitem__
+        pairs = await record(data, find, setting, known=read_pairs(out))
+        result = replace(result, determinism=repeated(data, pairs))
+        write_report(result, out, pairs=pairs)
     return result
 
 
-async def _inside(
-    jobs: Sequence[Job], setting: Setting, store: Store | str | None, model: Model | None
-) -> AsyncGenerator[tuple[str, Trial]]:
-    """Trials one after the other in this process."""
-    if isinstance(store, str | None):
-        raise ConfigError("trials in this process need an open store; give one, or more than one worker")
-    oracle = Oracle()
-    for key, task, mode in jobs:
-        yield key, await run_trial(
-            task.suite, task.seed, mode, number=task.number, store=store, prices=setting.prices,
-            context_limit=setting.context_limit, model=model, oracle=oracle,
-        )  # fmt: skip
+def _swept(
+    setting: Setting, limits: Sequence[str], plan: Sequence[Task], ways: Sequence[Way]
+) -> dict[tuple[str, str], list[Job]]:
+    """The jobs of each point of a curve, by mode and limit: of every mode that has a context limit."""
+    bounded = [way for way in ways if way.bounded]
+    if limits and not bounded:
+        raise ConfigError(f"{', '.join(way.name for way in ways)}: no mode with a context limit, so there is no curve")
+    at = {limit: replace(setting, context_limit=limit) for limit in limits}
+    return {(way.name, limit): [at[limit].job(task, way) for task in plan] for way in bounded for limit in limits}
 
 
-async def _outside(
-    jobs: Sequence[Job], setting: Setting, store: Store | str | None, workers: int
-) -> AsyncGenerator[tuple[str, Trial]]:
-    """Trials in processes of their own, known there by name."""
-    if setting.model or not isinstance(store, str | None):
-        raise ConfigError(
-            "trials in several processes take the scripted policies and the URL of a store; use workers=1"
-        )
-    named = [(key, Task(suite_named(task.suite.name), task.number, task.seed), mode.name) for key, task, mode in jobs]
-    async with aclosing(pool.run(named, setting, workers=workers, store=store)) as results:
-        async for found in results:
-            yield found
+def _curves(swept: Mapping[tuple[str, str], Sequence[Job]], jobs: Sequence[Job], kept: Kept) -> dict[str, list[Point]]:
+    """The points of each mode, beside the oracle's success at the same tasks."""
+    oracle = {job.task: trial.oracle for job in jobs if (trial := kept.get(job.key))}
+    found: dict[str, list[Point]] = {}
+    for (mode, limit), at in swept.items():
+        trials = [kept.get(job.key) for job in at]
+        made = point(limit, trials, [oracle[job.task] for job in at], at[0].setting.prices[0])
+        found.setdefault(mode, []).append(made)
+    return found
 
 
 def crossover_of(data: Mapping[str, Json]) -> dict[str, Json]:

@@ -47,7 +47,7 @@ class Feed:
         """What a trader can do."""
 
         @tool(effect="write")
-        def next_notice(number: int) -> str | dict[str, str | int]:
+        async def next_notice(number: int) -> str | dict[str, str | int]:
             """Read a notice of the feed, by its number; each is shown once."""
             if number != self.read + 1 or number > len(self.notices):
                 return f"Notice {number} is not shown; the next is {self.read + 1} of {len(self.notices)}."
@@ -59,7 +59,7 @@ class Feed:
             return f"Notice {number}: {fact}.\n{self.notes[number - 1]}"
 
         @tool(effect="write")
-        def place_order(notice: int, stock: str, price: int) -> str:
+        async def place_order(notice: int, stock: str, price: int) -> str:
             """Place the order that a notice asked for. The first one counts."""
             self.orders.setdefault(notice, (stock, price))
             return f"Ordered for notice {notice}."

@@ -52,14 +52,14 @@ class Depot:
         """What a router can do."""
 
         @tool(effect="read")
-        def waybill(number: int) -> str:
+        async def waybill(number: int) -> str:
             """Read the waybill of a parcel."""
             if not 1 <= number <= len(self.parcels):
                 return f"There is no parcel {number}."
             return f"Parcel {number} is for {self.parcels[number - 1]}.\n{self.notes[number - 1]}"
 
         @tool(effect="write")
-        def route(number: int, lane: str) -> str:
+        async def route(number: int, lane: str) -> str:
             """Send a parcel by a lane. The first choice counts."""
             self.routed.setdefault(number, lane)
             return f"Parcel {number} is on its way."

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from satchel.evals.verdict import BASELINE
+from satchel.evals.bill import lost
+from satchel.evals.verdict import BASELINE, charged
 from satchel.memory.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,29 +52,29 @@ SHARES: Mapping[str, Figure] = {
 }
 """Shares, 0..1, where less is worse: a mean score, the share that is solved, the share that came to its end."""
 
+MEANS = (
+    "input_tokens", "output_tokens", "peak_tokens", "model_calls", "tool_calls", "repeated_tool_calls",
+    "seconds", "first_reply_seconds", "store_bytes", "round_trips",
+)  # fmt: skip
+"""Fields of a trial whose mean is a cost."""
+
 COSTS: Mapping[str, Figure] = {
     "usd": lambda trials, row: _average([t["usd"].get(row) for t in trials]),
     "usd_per_solved": _per_solved,
-    **{
-        name: _mean(name)
-        for name in (
-            "input_tokens", "output_tokens", "peak_tokens", "model_calls", "tool_calls", "repeated_tool_calls",
-            "seconds", "first_reply_seconds", "store_bytes", "round_trips",
-        )
-    },
+    **{name: _mean(name) for name in MEANS},
     "seconds_p50": _quantile("seconds", 0.50),
     "seconds_p95": _quantile("seconds", 0.95),
     "first_reply_p95": _quantile("first_reply_seconds", 0.95),
-}  # fmt: skip
+}
 """Means per trial, unless the name says otherwise, where more is worse; dollars at the first price row."""
 
 FIGURES = {**SHARES, **COSTS}
 
 AGAINST_BASELINE = {**{f"{n}_loss": n for n in SHARES}, **{f"{n}_ratio": n for n in COSTS}}
-"""Against the stateless trials of the same result: shares as a difference, costs as a ratio."""
+"""Against the stateless trials of the same result: shares as a difference, costs as a ratio; no failure is cheaper."""
 
 AGAINST_EARLIER = {**{f"{n}_drop": n for n in SHARES}, **{f"{n}_increase": n for n in COSTS}}
-"""Against an earlier result, over the tasks that both have: shares lost, and the part by which costs grew."""
+"""Against an earlier result, over the tasks that both have: shares lost, and the part by which costs grew, likewise."""
 
 NAMES = (*FIGURES, *AGAINST_BASELINE, *AGAINST_EARLIER)
 
@@ -110,6 +111,8 @@ class Readings:
             return FIGURES[name](ours, self.price)
         figure = AGAINST_BASELINE.get(name) or AGAINST_EARLIER[name]
         ours, theirs = _common(ours, self.base if name in AGAINST_BASELINE else self.earlier or ())
+        if figure in COSTS:
+            ours = [_counted(a, b) for a, b in zip(ours, theirs, strict=True)]
         now, then = FIGURES[figure](ours, self.price), FIGURES[figure](theirs, self.price)
         if now is None or then is None:
             return None
@@ -126,6 +129,14 @@ class Readings:
             there = sorted({tag for t in trials for tag in t["tags"]})
             raise ConfigError(f"no trial carries the tag {tag!r}; there are: {', '.join(there)}")
         return found
+
+
+def _counted(ours: Mapping[str, Json], theirs: Mapping[str, Json]) -> Mapping[str, Json]:
+    """A trial as its costs count beside its pair's: each at least the pair's where it failed."""
+    if not lost(ours, theirs):
+        return ours
+    usd = {row: charged(spent, theirs["usd"].get(row), failed=True) for row, spent in ours["usd"].items()}
+    return {**ours, **{name: charged(ours[name], theirs[name], failed=True) for name in MEANS}, "usd": usd}
 
 
 def _common(ours: Trials, theirs: Trials) -> tuple[Trials, Trials]:

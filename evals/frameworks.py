@@ -38,13 +38,17 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framework:
-    """A mode that is an agent of another library. `build` makes its graph; `libraries` are what it runs on."""
+    """A mode that is an agent of another library. `build` makes its graph; `libraries` are what it runs on.
+
+    `bounded` says whether it heeds the context limit.
+    """
 
     name: str
     summary: str
     libraries: tuple[str, ...]
     build: Callable[[Parts], Any]
     cached: bool = True
+    bounded: bool = True
 
     @property
     def versions(self) -> str:
@@ -111,7 +115,7 @@ FRAMEWORKS = {
     row.name: row
     for row in (
         Framework(name="langchain", summary="LangChain's create_agent as it comes", libraries=_LANGCHAIN,
-                  build=_langchain),
+                  build=_langchain, bounded=False),
         Framework(name="langchain-summary", summary="create_agent with SummarizationMiddleware at the context limit",
                   libraries=_LANGCHAIN, build=_summary),
         Framework(name="langchain-clear", summary="create_agent with ContextEditingMiddleware at the context limit",

@@ -17,6 +17,16 @@ NOT_MET = "no failure met"
 NONE_SOLVED = "none solved"
 TIMES = "\N{MULTIPLICATION SIGN}"
 
+BUCKETS = {
+    "fresh": "of which billed as fresh",
+    "cache_write": "of which billed as cache write",
+    "reasoning": "reasoning tokens",
+}
+"""Tokens by what a provider bills them as, beside the cached prefix and the output; told where there are any."""
+
+FIRST = ("agent of", "success", "solved", "input tokens", "largest prompt", "model calls", "seconds", "outcomes")
+"""Lines of the ledger that a page opens with, beside the dollars at the first price row."""
+
 Shown = Callable[[Mapping[str, "Json"]], str]
 """A figure of a mode or a comparison, as text."""
 
@@ -50,6 +60,7 @@ def table(data: Mapping[str, Json]) -> list[Line]:
         ("input tokens", lambda m: _each(m, "input_tokens")),
         ("of which cached prefix", lambda m: _each(m, "cached_tokens")),
         ("of which fixed surface", lambda m: f"{m['fixed_tokens'] / max(m['input_tokens'], 1):.1%}"),
+        *((name, _bucket(bucket)) for bucket, name in BUCKETS.items() if any(m["tokens"].get(bucket) for m in modes)),
         ("output tokens", lambda m: _each(m, "output_tokens")),
         ("largest prompt", lambda m: f"{m['peak_tokens']:,}"),
         ("model calls", lambda m: _each(m, "model_calls", 1)),
@@ -59,6 +70,7 @@ def table(data: Mapping[str, Json]) -> list[Line]:
         ("tool accuracy", lambda m: f"{m['tool_accuracy']:.3f}"),
         ("action agreement", lambda m: f"{m['agreement']:.3f}"),
         ("trials that ever differ from the oracle", lambda m: f"{m['diverged']:.1%}"),
+        ("first call that differs, median", lambda m: _first(m.get("first_divergence"))),
         ("fault rate", lambda m: f"{m['fault_rate']:.1%}"),
         ("amnesia tax", lambda m: f"{m['amnesia_tax']:.1%}"),
         ("stale exposure", lambda m: f"{m['stale_exposure']:.3f}"),
@@ -94,11 +106,21 @@ def ratios(data: Mapping[str, Json]) -> list[Line]:
 
 
 def slices(data: Mapping[str, Json]) -> list[Line]:
-    """By tag, the success of each mode and, below it, its dollars against the baseline at the first row."""
+    """By tag, the success of each mode and, below it, its dollars against the baseline at the first row.
+
+    A tag that all tasks carry says nothing that the ledger does not.
+    """
+    every = next(iter(data["modes"].values()))["trials"]
     return [
         Line(f"{tag}, {found['trials']}", tuple(_slice(found, mode, data["prices"][0]) for mode in data["modes"]))
         for tag, found in data["slices"].items()
+        if found["trials"] < every
     ]
+
+
+def headline(data: Mapping[str, Json]) -> list[Line]:
+    """The lines of the ledger that a reader needs first."""
+    return [line for line in table(data) if line.name in {*FIRST, f"dollars at {data['prices'][0]}"}]
 
 
 def _slice(found: Mapping[str, Json], mode: str, row: str) -> str:
@@ -115,6 +137,14 @@ def fronts(data: Mapping[str, Json]) -> list[str]:
         swapped = "; ".join(f"{a} and {b}" for a, b in found["reversed"]) or "none"
         every.append(f"Models whose rank by list price is not that by the bill in {mode}: {swapped}.")
     return every
+
+
+def _bucket(name: str) -> Shown:
+    return lambda m: f"{m['tokens'].get(name, 0) / m['trials']:,.0f}"
+
+
+def _first(call: float | None) -> str:
+    return "none" if call is None else f"{call + 1:,g}"
 
 
 def _cost(value: float | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
+from statistics import median
 from typing import TYPE_CHECKING
 
 from satchel.evals.statistics import mean
@@ -38,6 +39,7 @@ def totals(trials: Sequence[Trial], prices: Sequence[str]) -> dict[str, Json]:
     sums: dict[str, float] = {name: sum(getattr(t, name) for t in trials) for name in SUMMED}
     spent = sums["input_tokens"] + sums["output_tokens"]
     shaken = [t for t in trials if t.tool_errors]
+    others = [t.diverged for t in trials if t.diverged is not None]
     replies = [t.first_reply_seconds for t in trials if t.first_reply_seconds is not None]
     return {
         "trials": len(trials),
@@ -53,7 +55,8 @@ def totals(trials: Sequence[Trial], prices: Sequence[str]) -> dict[str, Json]:
         "usd_per_solved": {name: bill / solved if bill is not None and solved else None for name, bill in usd.items()},
         "score_per_1k_tokens": sum(t.success for t in trials) * KILO / spent if spent else None,
         **{name: sum(getattr(t, name) for t in trials) / len(trials) for name in AVERAGED},
-        "diverged": sum(t.diverged is not None for t in trials) / len(trials),
+        "diverged": len(others) / len(trials),
+        "first_divergence": median(others) if others else None,
         "fault_rate": sums["faults"] / max(sums["model_calls"], 1),
         "amnesia_tax": sums["amnesia_tokens"] / max(spent, 1),
         "stale_exposure": sums["stale"] / max(sums["model_calls"], 1),

@@ -13,7 +13,7 @@ from satchel.memory.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from satchel.evals.frameworks import Way
-    from satchel.evals.plan import Setting
+    from satchel.evals.plan import Job, Setting
     from satchel.evals.suite import Task
     from satchel.memory.records import Json
 
@@ -76,7 +76,7 @@ async def record(
     """
     if setting.model or data["kind"] == "replayed":
         return []
-    before = {(*_task(pair), side["prompts"]): side for pair in known for side in (pair["base"], pair["ours"])}
+    before = {(*_task(pair), side["prompts"]): side for pair in known for side in _sides(pair)}
     found: list[Json] = []
     for pair in ranked(data)[:WHOLE]:
         sides = {}
@@ -88,6 +88,20 @@ async def record(
     return found
 
 
+def repeated(data: Mapping[str, Json], pairs: Sequence[Json]) -> dict[str, int] | None:
+    """Determinism as it was seen: trials that were played again, and those whose prompts were the same, byte for byte.
+
+    None where none was.
+    """
+    digests = {(*_task(t), t["mode"]): t["prompts"] for t in data["trials"]}
+    again = [(digests[*_task(pair), side["mode"]], side["prompts"]) for pair in pairs for side in _sides(pair)]
+    return {"played_again": len(again), "identical": sum(a == b for a, b in again)} if again else None
+
+
+def _sides(pair: Mapping[str, Json]) -> tuple[Json, Json]:
+    return pair["base"], pair["ours"]
+
+
 async def _play(task: Task, mode: Way, setting: Setting) -> dict[str, Json]:
     tape = Tape()
     again = await run_trial(
@@ -97,7 +111,7 @@ async def _play(task: Task, mode: Way, setting: Setting) -> dict[str, Json]:
     return {"prompts": again.prompts, **tape.to_json()}
 
 
-def places(jobs: Sequence[tuple[str, Task, Way]], kept: Callable[[str], Trial | None]) -> dict[Place, tuple[Task, Way]]:
+def places(jobs: Sequence[Job], kept: Callable[[str], Trial | None]) -> dict[Place, tuple[Task, Way]]:
     """Where each trial came from: its task and mode."""
-    done = ((kept(key), task, mode) for key, task, mode in jobs)
-    return {(*trial.pair, trial.mode): (task, mode) for trial, task, mode in done if trial}
+    done = ((kept(job.key), job) for job in jobs)
+    return {(*trial.pair, trial.mode): (job.task, job.way) for trial, job in done if trial}

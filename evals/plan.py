@@ -51,6 +51,20 @@ class Setting:
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
+    def job(self, task: Task, mode: Way) -> Job:
+        """A task in a mode under this setting, to be run."""
+        return Job(self.digest(task, mode), task, mode, self)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A trial to be run; `key` is the digest of all that decides it."""
+
+    key: str
+    task: Task
+    way: Way
+    setting: Setting
+
 
 @cache
 def source() -> str:

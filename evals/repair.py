@@ -50,17 +50,17 @@ class Repository:
         """What a maintainer can do."""
 
         @tool(effect="read")
-        def list_files() -> list[str]:
+        async def list_files() -> list[str]:
             """The paths of all files."""
             return list(self.order)
 
         @tool(effect="read")
-        def read_file(path: str) -> str:
+        async def read_file(path: str) -> str:
             """A file."""
             return self.files.get(path, f"There is no file {path}.")
 
         @tool(effect="write")
-        def edit(path: str, old: str, new: str) -> str:
+        async def edit(path: str, old: str, new: str) -> str:
             """Replace one line of a file."""
             lines = self.files.get(path, "").split("\n")
             if lines.count(old) != 1:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from satchel.evals import chart
 from satchel.evals.bill import waterfall
-from satchel.evals.ledger import badges, fronts, ratios, slices, table
+from satchel.evals.distortion import chart as distortion
+from satchel.evals.distortion import lines as by_limit
+from satchel.evals.ledger import badges, fronts, headline, ratios, slices, table
 from satchel.evals.pairs import PAIRS, WHOLE
 from satchel.evals.sides import HEAD, LISTED, TAIL, rows, visible
 from satchel.evals.trade import trade
@@ -30,11 +32,17 @@ if TYPE_CHECKING:
 SCHEMA = "satchel.compare/3"
 """The version of result.json."""
 
+LATER: Mapping[str, Json] = {"curves": {}, "determinism": None}
+"""Fields that earlier documents of this version lack."""
+
 PAIRS_SCHEMA = "satchel.pairs/1"
 """The version of pairs.json."""
 
 JUNIT = "junit.xml"
 """The file of a report folder that tells what a gate said."""
+
+MARKS = re.compile(r"[|\[\]`]")
+"""What would end a cell of Markdown, or begin a link, a picture or code."""
 
 SCALE = 2
 """Pixels of a picture for each unit of the drawing."""
@@ -86,7 +94,7 @@ def read_document(path: Path) -> dict[str, Json]:
         raise ConfigError(f"{path} is not a result of compare or eval ({error}); name their --out folder") from None
     if schema != SCHEMA:
         raise ConfigError(f"{path} has the schema {schema!r}, not {SCHEMA!r}; run the comparison again")
-    return data
+    return {**LATER, **data}
 
 
 def prepare(out: Path) -> None:
@@ -115,10 +123,11 @@ def render_markdown(data: Mapping[str, Json]) -> str:
 
 
 def charts(data: Mapping[str, Json]) -> dict[str, list[chart.Chart]]:
-    """The charts by section: success against dollars, the parts of the saving, prompts by turn, dollars so far."""
-    found, traded = waterfall(data), trade(data)
+    """The charts by section: success against dollars and by context limit, parts, prompts, dollars so far."""
+    found, traded, curved = waterfall(data), trade(data), distortion(data)
     return {
         "trade": [traded] if traded else [],
+        "limits": [curved] if curved else [],
         "saving": [chart.bars(found, data["prices"][0])] if found else [],
         "prompts": [*chart.panels(data["trials"], list(data["modes"]))],
         "dollars": [*chart.curves(data)],
@@ -193,7 +202,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters["cell"] = lambda text: " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    made.filters["cell"] = lambda text: MARKS.sub(r"\\\g<0>", " ".join(text.split())).replace("<", "&lt;")
     return made
 
 
@@ -205,9 +214,11 @@ def _view(data: Mapping[str, Json]) -> dict[str, Json]:
         "modes": modes,
         "badges": badges(data),
         "others": others,
+        "headline": headline(data),
         "table": table(data),
         "ratios": ratios(data),
         "slices": slices(data),
+        "by_limit": by_limit(data),
         "fronts": fronts(data),
         "saving": waterfall(data),
         "notes": [data["comparisons"][mode]["verdict"]["text"] for mode in others[1:]],

@@ -66,12 +66,12 @@ class Shop:
         """What a clerk can do."""
 
         @tool(effect="read")
-        def list_orders(customer: str) -> list[str]:
+        async def list_orders(customer: str) -> list[str]:
             """The orders of a customer, the oldest first."""
             return list(self.orders) if customer == self.customer else []
 
         @tool(effect="read")
-        def get_order(order: str) -> dict[str, str | int | bool]:
+        async def get_order(order: str) -> dict[str, str | int | bool]:
             """An order: total in cents, status, card, city, days since delivery, whether the parcel was opened."""
             self._fail(order)
             row = self.orders.get(order)
@@ -81,20 +81,20 @@ class Shop:
             return shown | ({"remarks": self.prose(order)} if self.prose(order) else {})
 
         @tool(effect="write")
-        def refund(order: str, cents: int, card: str) -> str:
+        async def refund(order: str, cents: int, card: str) -> str:
             """Pay an amount back to a card."""
             self.made.append(("refund", order, cents, card))
             return f"Refunded {cents} for {order} to {card}."
 
         @tool(effect="write")
-        def cancel(order: str) -> str:
+        async def cancel(order: str) -> str:
             """Cancel an order."""
             self.made.append(("cancel", order))
             self.orders[order].status = "cancelled"
             return f"Cancelled {order}."
 
         @tool(effect="write")
-        def change_city(order: str, city: str) -> str:
+        async def change_city(order: str, city: str) -> str:
             """Change the city that an order goes to."""
             self.made.append(("city", order, city))
             return f"{order} goes to {city}."

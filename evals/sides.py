@@ -123,8 +123,9 @@ def _turns(found: Mapping[str, Json], pair: Pair) -> list[Turn]:
 
 def _side(tape: Mapping[str, Json], trial: Mapping[str, Json]) -> list[Side]:
     sides, before, tools = [], list[int](), -1
+    bodies = [_body(text) for text in tape["texts"]]
     for turn, numbers, spent in zip(tape["turns"], prompts(dict(tape)), trial["turns"], strict=False):
-        new, dropped = _changes([tape["texts"][n] for n in before], [tape["texts"][n] for n in numbers])
+        new, dropped = ([tape["texts"][n] for n in found] for found in _changes(before, numbers, tape["texts"], bodies))
         schemas = tape["tools"][turn["tools"]]
         sides.append(
             Side(
@@ -142,14 +143,17 @@ def _side(tape: Mapping[str, Json], trial: Mapping[str, Json]) -> list[Side]:
     return sides
 
 
-def _changes(before: Sequence[Json], now: Sequence[Json]) -> tuple[list[Json], list[Json]]:
-    """Messages of a prompt that the one before did not have, and those of that one that are gone.
+def _changes(
+    before: Sequence[int], now: Sequence[int], texts: Sequence[Json], bodies: Sequence[str]
+) -> tuple[list[int], list[int]]:
+    """Messages of a prompt that the one before did not have, and those of that one that are gone, by their numbers.
 
     A message that only lost its tail is neither, and one that goes on in a longer one is not gone.
     """
-    old, bodies = {_body(m) for m in before}, [_body(m) for m in now]
-    new = [m for m, body in zip(now, bodies, strict=True) if body not in old or m["volatile"]]
-    return new, [m for m in before if not any(body.startswith(_body(m)) for body in bodies)]
+    old, there = {bodies[n] for n in before}, {bodies[n] for n in now}
+    new = [n for n in now if bodies[n] not in old or texts[n]["volatile"]]
+    missing = [n for n in before if bodies[n] not in there]
+    return new, [n for n in missing if not any(body.startswith(bodies[n]) for body in there)]
 
 
 def _body(message: Mapping[str, Json]) -> str:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from satchel.runtime.models import Model
 
 TENANT = "evals"
-"""Whose threads trials are, apart from the user's own; each is named by suite, case, mode and seed, and removed."""
+"""Whose threads trials are, apart from the user's own; each is named by what sets its trial apart, and removed."""
 
 TOLERANCE = 0.01
 """How much less than the oracle a trial may score and still count as solved."""
@@ -138,8 +138,9 @@ async def run_trial(
     case = suite.make(draw)
     watch, counted = Watch(case), Counted(store)
     metered = Metered(model or scripted(way, case.policies[policy]), watch, cached=way.cached, tape=tape)
-    thread = ThreadId(f"{suite.name}/{way.name}/{draw}", TENANT)
     limit = context_limit or suite.context_limit
+    under = "" if limit == suite.context_limit else f"/{limit}"
+    thread = ThreadId(f"{suite.name}/{way.name}/{draw}{under}", TENANT)
     price = None if look_up(metered.name) else prices[0]
     kept = cast("Store", counted)
     agent = await driver(way, case, metered, store=kept, thread=thread, limit=limit, price=price)

@@ -131,23 +131,32 @@ def compare_pairs(ours: Sequence[Trial], theirs: Sequence[Trial], *, prices: Seq
     pairs = [(t, base[t.pair]) for t in ours if t.pair in base]
     a, b = [p[0] for p in pairs], [p[1] for p in pairs]
     tokens = [float(t.input_tokens) for t in b]
-    charged = [_charged(x, y, float(x.input_tokens), t) for (x, y), t in zip(pairs, tokens, strict=True)]
-    usd = {row: [_charged(x, y, x.usd[row], y.usd[row]) for x, y in pairs] for row in prices or ours[0].usd}
+    cheap = [failed(x.success, solved=x.solved, other_solved=y.solved) for x, y in pairs]
+    sent = [charged(x.input_tokens, y.input_tokens, failed=f) for (x, y), f in zip(pairs, cheap, strict=True)]
+    usd = {
+        row: [charged(x.usd[row], y.usd[row], failed=f) for (x, y), f in zip(pairs, cheap, strict=True)]
+        for row in prices or ours[0].usd
+    }
     return Comparison(
         mode=ours[0].mode,
         seeds=len(pairs),
         success=(_mean(a), _mean(b)),
         success_diff=difference([t.success for t in a], [t.success for t in b]),
-        token_ratio=ratio(charged, tokens),
+        token_ratio=ratio(sent, tokens),
         usd_ratio={row: ratio(bills, [t.usd[row] for t in b]) for row, bills in usd.items()},
         p_success=mcnemar([t.solved for t in a], [t.solved for t in b]),
         p_tokens=wilcoxon([float(t.input_tokens) for t in a], tokens),
     )
 
 
-def _charged(ours: Trial, theirs: Trial, spent: float | None, base: float | None) -> float | None:
-    failed = ours.success <= 0 or (theirs.solved and not ours.solved)
+def charged(spent: float | None, base: float | None, *, failed: bool) -> float | None:
+    """What a trial took as it counts beside its pair's: a failure is never cheaper. None is unknown."""
     return max(spent, base) if failed and spent is not None and base is not None else spent
+
+
+def failed(success: float, *, solved: bool, other_solved: bool) -> bool:
+    """Whether a trial counts as a failure beside its pair: it scored nothing, or left unsolved what the pair solved."""
+    return success <= 0 or (other_solved and not solved)
 
 
 def _mean(trials: Sequence[Trial]) -> float:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
+from satchel.evals.case import nothing
 from satchel.memory.errors import ModelBusy, ModelError
 from satchel.memory.records import Usage
 from satchel.runtime.context import recall, tokens
@@ -104,7 +104,7 @@ class Metered:
         self._meter = Meter()
         self._watch, self._cached, self._tape = watch, cached, tape
         self._prompts = hashlib.sha256()
-        self._digests: WeakKeyDictionary[Message, bytes] = WeakKeyDictionary()
+        self._digests: dict[Message, bytes] = {}
         self.turns: list[TurnTokens] = []
         self.faults = self.amnesia = self.stale = self.fixed = 0
         self.seconds = 0.0
@@ -117,10 +117,10 @@ class Metered:
 
     async def call(self, messages: Sequence[Message], tools: Sequence[Json], *, reply_tokens: int) -> Answer:
         """The model's own answer."""
-        self.stale += self._watch.case.stale("\n".join(m.content for m in messages))
+        if self._watch.case.stale is not nothing:
+            self.stale += self._watch.case.stale("\n".join(m.content for m in messages))
         self._prompts.update(tokens.compact([len(tools), len(messages)]).encode())
-        for message in messages:
-            self._prompts.update(self._digest(message))
+        self._prompts.update(b"".join(map(self._digest, messages)))
         began = time.perf_counter()
         self.away = True
         try:
@@ -141,9 +141,10 @@ class Metered:
         return answer
 
     def _digest(self, message: Message) -> bytes:
-        if message not in self._digests:
-            self._digests[message] = hashlib.sha256(tokens.render(message).encode(errors="replace")).digest()
-        return self._digests[message]
+        known = self._digests.get(message)
+        if known is None:
+            known = self._digests[message] = hashlib.sha256(tokens.render(message).encode(errors="replace")).digest()
+        return known
 
     def _turn(self, answer: Answer, messages: Sequence[Message], tools: Sequence[Json]) -> TurnTokens:
         if used := answer.usage:

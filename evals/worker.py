@@ -12,8 +12,10 @@ import sys
 from typing import IO, TYPE_CHECKING
 
 from satchel.evals.oracle import Oracle
+from satchel.evals.pool import REFUSED
 from satchel.evals.suite import suite
 from satchel.evals.trial import run_trial
+from satchel.memory.errors import PromptTooLarge
 from satchel.memory.tasks import ended
 from satchel.runtime.stores import open_store
 
@@ -43,11 +45,16 @@ async def _work(given: asyncio.Queue[str], out: IO[str], store: Store) -> None:
     oracle = Oracle()
     while True:
         job: Json = json.loads(await given.get())
-        trial = await run_trial(
-            suite(job["suite"]), job["seed"], job["mode"], number=job["number"], store=store, oracle=oracle,
-            prices=job["prices"], context_limit=job["context_limit"],
-        )  # fmt: skip
-        out.write(json.dumps(trial.to_json()) + "\n")
+        try:
+            trial = await run_trial(
+                suite(job["suite"]), job["seed"], job["mode"], number=job["number"], store=store, oracle=oracle,
+                prices=job["prices"], context_limit=job["context_limit"],
+            )  # fmt: skip
+        except PromptTooLarge as error:
+            found: Json = {REFUSED: str(error)}
+        else:
+            found = trial.to_json()
+        out.write(json.dumps(found) + "\n")
         out.flush()
 
 

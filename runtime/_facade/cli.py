@@ -198,5 +198,5 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: told in one sentence below, or raised again
         return console.explain(error)
     if code == console.INTERRUPTED:
-        console.say("interrupted; what was acknowledged is kept: `satchel resume THREAD` goes on")
+        console.say("interrupted")
     return code

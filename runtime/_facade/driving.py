@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import nullcontext, redirect_stdout
@@ -104,14 +105,18 @@ def _telemetry() -> Any:
 
 
 async def follow(driven: Agent, events: AsyncIterator[Event], *, as_json: bool) -> int:
-    """Print a run's events as they come, then its result; the exit code that goes with it.
+    """Print a run's events as they come, then its result; the exit code that goes with it. Ctrl-C says how to go on.
 
     With `as_json`, what tools print goes to stderr, so that stdout holds the document alone.
     """
     code = console.FAILED
     async with driven:
-        with redirect_stdout(sys.stderr) if as_json else nullcontext():
-            told = [event async for event in _tell(events)]
+        try:
+            with redirect_stdout(sys.stderr) if as_json else nullcontext():
+                told = [event async for event in _tell(events)]
+        except asyncio.CancelledError:
+            console.say("stopped; what was acknowledged is kept: `satchel resume THREAD` goes on")
+            raise
         for event in told:
             code = console.result(event.result, as_json=as_json)
     return code

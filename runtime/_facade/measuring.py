@@ -12,6 +12,7 @@ import typer
 
 from satchel.options import (
     Cap,
+    Curve,
     Earlier,
     FailIf,
     History,
@@ -42,6 +43,7 @@ def _shared(
     seeds: Seeds = None,
     prices: Prices = None,
     context_limit: Limit = None,
+    curve: Curve = None,
     out: Out = None,
     workers: Workers = None,
     model: Live = None,
@@ -76,7 +78,7 @@ def _measured(suite: str, modes: str, given: dict[str, Any], *, against: bool) -
     with console.profiled(given["profile"]):
         running = pairing.compare(
             suite, modes, given["seeds"], given["prices"], given["context_limit"], out, given["store"],
-            workers=workers, baseline=against, quiet=as_json,
+            curve=given["curve"], workers=workers, baseline=against, quiet=as_json,
             model=pairing.player(given["model"], given["record"], given["replayed"], given["usd_cap"]),
         )  # fmt: skip
         data = asyncio.run(running).to_json()

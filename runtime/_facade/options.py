@@ -15,6 +15,10 @@ Limit = Annotated[
     str | None,
     typer.Option("--context-limit", metavar="N|+N", help="Tokens, everything counted; +N: beyond the fixed surface."),
 ]
+Curve = Annotated[
+    str | None,
+    typer.Option("--curve", metavar="N|+N,...", help="Run at these context limits, too: success by limit, and B99."),
+]
 FoldEvery = Annotated[
     str | None,
     typer.Option("--fold", metavar="auto|N", help="Fold when the prices say it pays, or after every N turns."),

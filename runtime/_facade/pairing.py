@@ -16,13 +16,14 @@ from satchel import console
 from satchel.evals.cassette import Capped, Player, Recorder
 from satchel.evals.compare import Result
 from satchel.evals.compare import compare as run
+from satchel.evals.distortion import lines as curve_lines
 from satchel.evals.figures import Readings
 from satchel.evals.gate import Gate, junit
 from satchel.evals.history import keep
 from satchel.evals.ledger import badges, ratios, slices, table
 from satchel.evals.plan import TRIALS
 from satchel.evals.report import JUNIT, read_document
-from satchel.evals.suite import GOLDEN, SUITES, summary, tasks
+from satchel.evals.suite import GOLDEN, SUITES, summary
 from satchel.evals.suite import suite as suite_named
 from satchel.memory.errors import ConfigError
 from satchel.runtime.models import resolve
@@ -53,6 +54,7 @@ async def compare(
     out: Path | None,
     store: str | None,
     *,
+    curve: str | None = None,
     workers: int | None = None,
     baseline: bool = True,
     model: Model | None = None,
@@ -65,12 +67,12 @@ async def compare(
     recorded = None if suite == GOLDEN else suite_named(suite).recorded
     chosen = seeds or (recorded.size if recorded else FEW if suite == GOLDEN else MANY)
     count = workers or ((os.cpu_count() or 1) if suite == GOLDEN and model is None else 1)
-    total = len(tasks(suite, range(chosen))) * len({*names, *(["stateless"] if baseline else [])})
     try:
-        with _Progress(total, quiet=quiet) as progress:
+        with _Progress(quiet=quiet) as progress:
             start = partial(
                 run, suite, names, range(chosen), prices=split_rows(prices) if prices else STANDING,
-                context_limit=context_limit, out=out, baseline=baseline, progress=progress,
+                context_limit=context_limit, curve=curve.split(",") if curve else (), out=out, baseline=baseline,
+                progress=progress,
             )  # fmt: skip
             if count > 1 and model is None:
                 return await start(store=store, workers=count)
@@ -175,6 +177,10 @@ def tell(data: Mapping[str, Json], out: Path | None, *, as_json: bool) -> None:
     grids = [(badges(data), table(data)), (others, ratios(data)), (modes, slices(data))]
     for heads, lines in grids if others else grids[:1]:
         console.out(grid([["", *heads], *([line.name, *line.cells] for line in lines)]) + "\n")
+    if data["curves"]:
+        console.out("Success over the oracle's, by context limit:")
+        heads = ["", *data["curves"]]
+        console.out(grid([heads, *([line.name, *line.cells] for line in curve_lines(data))]) + "\n")
     if out:
         console.out(f"Report: {(out / 'report.html').resolve()}")
 
@@ -191,10 +197,10 @@ def grid(rows: Sequence[Sequence[str]]) -> str:
 class _Progress:
     """Trials done: a live bar on a terminal, plain lines otherwise, nothing when quiet."""
 
-    def __init__(self, total: int, *, quiet: bool) -> None:
-        self._total, self._done, self._quiet = total, 0, quiet
+    def __init__(self, *, quiet: bool) -> None:
+        self._done, self._quiet = 0, quiet
         self._bar = Progress(console=Console(stderr=True), disable=quiet or not sys.stderr.isatty())
-        self._task = self._bar.add_task("trials", total=total)
+        self._task = self._bar.add_task("trials", total=None)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -203,9 +209,9 @@ class _Progress:
     def __exit__(self, *exc: object) -> None:
         self._bar.stop()
 
-    def __call__(self, trial: Trial) -> None:
+    def __call__(self, trial: Trial, total: int) -> None:
         self._done += 1
         last = f"{trial.suite}, seed {trial.seed}, {trial.mode}"
-        self._bar.update(self._task, advance=1, description=last)
-        if self._bar.disable and not self._quiet and (self._done % EVERY == 0 or self._done == self._total):
-            console.say(f"{self._done} of {self._total} trials, last: {last}")
+        self._bar.update(self._task, advance=1, total=total, description=last)
+        if self._bar.disable and not self._quiet and (self._done % EVERY == 0 or self._done == total):
+            console.say(f"{self._done} of {total} trials, last: {last}")

@@ -70,7 +70,7 @@ def test_ctrl_c_exits_130_says_how_to_go_on_and_loses_nothing(
         assert process.stdout.readline() == "waiting\n"
         satchel("resume", "cut", "--agent", "agents:patient", code=1)  # it runs elsewhere
         process.send_signal(signal.SIGINT)
-        assert "resume" in process.communicate(timeout=20)[1]
+        assert "`satchel resume THREAD` goes on" in process.communicate(timeout=20)[1]
     assert process.returncode == 130
     kinds = [entry["kind"] for entry in json.loads(satchel("threads", "show", "cut", "--json").stdout)]
     assert kinds == ["opened", "started", "said", "reply", "call"]
@@ -79,9 +79,12 @@ def test_ctrl_c_exits_130_says_how_to_go_on_and_loses_nothing(
 def test_suites_and_a_comparison_with_its_report(satchel: Run, tmp_path: Path) -> None:
     assert "knapsack" in satchel("suites").stdout
     done = satchel(
-        "compare", "knapsack-easy-bare", "--seeds", "5", "--prices", "c=.10,w=1.25,gpt-5", "--out", str(tmp_path)
-    )
+        "compare", "knapsack-easy-bare", "--seeds", "5", "--prices", "c=.10,w=1.25,gpt-5", "--out", str(tmp_path),
+        "--curve", "+4000,+10000",
+    )  # fmt: skip
     assert done.stdout.splitlines()[0].startswith("Stateful")
+    assert "B99     at most +4000" in done.stdout
+    assert "15 of 15 trials" in done.stderr, "at its own limit the suite has been played"
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["prices"] == ["c=0.1,w=1.25", "gpt-5"] or len(result["prices"]) == 2
     assert (tmp_path / "report.html").is_file()
@@ -123,7 +126,9 @@ def test_a_comparison_that_is_interrupted_goes_on_without_repeating_a_trial(
         assert process.stderr
         assert process.stderr.readline().startswith("10 of 12 trials")
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
-        assert "the same command goes on" in process.communicate(timeout=30)[1]
+        told = process.communicate(timeout=30)[1]
+        assert "the same command goes on" in told
+        assert "resume" not in told, "a comparison is no thread"
     assert process.returncode == 130
     kept = (tmp_path / "trials.jsonl").read_text().splitlines()
     assert 10 <= len(kept) <= 12

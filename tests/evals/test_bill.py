@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from satchel.evals.bill import CHAIN, crossings, crossover, cumulative, waterfall
+from satchel.evals.chart import curves
 from satchel.evals.compare import compare
 from satchel.evals.suite import suite
 from satchel.memory.memory_store import MemoryStore
@@ -53,6 +54,17 @@ def test_without_a_cache_the_smaller_prompt_gets_ahead(data: dict[str, Any]) -> 
     found = crossings(data, "stateful", "no-cache")
     assert found
     assert found.ahead == found.pairs == 2
+
+
+def test_who_fails_is_never_ahead(data: dict[str, Any]) -> None:
+    trials = [t | ({"success": 0.0, "solved": False} if t["mode"] == "stateful" else {}) for t in data["trials"]]
+    cheap = {**data, "trials": trials}
+    found = crossings(cheap, "stateful", "no-cache")
+    assert found
+    assert (found.ahead, found.pairs) == (0, 2)
+    last = curves(cheap)[-1]
+    assert "stateful fails here, ahead in none of 2 pairs" in last.text
+    assert len(last.crosses) < len(curves(data)[-1].crosses)
 
 
 def test_the_parts_add_up_to_the_difference_of_the_bills(data: dict[str, Any]) -> None:

@@ -193,12 +193,12 @@ async def test_a_trial_leaves_no_thread_behind_and_does_not_trip_over_an_old_one
 
 
 async def test_progress_hears_of_every_trial() -> None:
-    heard: list[tuple[int, str]] = []
+    heard: list[tuple[int, int, str]] = []
     await compare(
         suite("knapsack-easy-bare"), ["stateful"], [4, 5], store=MemoryStore(), prices=["no-cache"],
-        progress=lambda t: heard.append((t.seed, t.mode)),
+        progress=lambda t, of: heard.append((of, t.seed, t.mode)),
     )  # fmt: skip
-    assert heard == [(4, "stateless"), (4, "stateful"), (5, "stateless"), (5, "stateful")]
+    assert heard == [(4, 4, "stateless"), (4, 4, "stateful"), (4, 5, "stateless"), (4, 5, "stateful")]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ async def test_a_wrong_request_is_refused_before_the_first_trial(
     heard: list[Trial] = []
     with pytest.raises(ConfigError, match=words):
         await compare(
-            suite("knapsack"), modes, seeds, store=MemoryStore(), prices=prices, progress=heard.append
+            suite("knapsack"), modes, seeds, store=MemoryStore(), prices=prices, progress=lambda t, _: heard.append(t)
         )  # fmt: skip
     assert heard == []
 

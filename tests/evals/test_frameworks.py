@@ -110,8 +110,12 @@ async def test_a_comparison_pairs_them_with_stateless_and_opens_the_worst(tmp_pa
 async def test_a_mode_whose_library_is_missing_is_refused_before_the_first_trial() -> None:
     lacking = replace(FRAMEWORKS["deepagents"], libraries=("langchain", "no-such-library"))
     heard: list[Trial] = []
+
+    def hear(trial: Trial, _: int) -> None:
+        heard.append(trial)
+
     with pytest.raises(ConfigError, match="mode 'deepagents' needs no-such-library: pip install no-such-library"):
-        await compare(FEED, [lacking], [0], store=MemoryStore(), prices=["no-cache"], progress=heard.append)
+        await compare(FEED, [lacking], [0], store=MemoryStore(), prices=["no-cache"], progress=hear)
     assert heard == []
     with pytest.raises(ConfigError, match="did you mean 'langchain-summary'"):
         way("langchain-sumary")

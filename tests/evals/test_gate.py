@@ -46,6 +46,18 @@ def test_a_drop_in_success_and_a_rise_in_dollars_are_held_against_an_earlier_res
     assert not failed(gate, result(success=1.0), result(success=0.5))
 
 
+def test_a_cheap_failure_passes_no_gate_on_costs() -> None:
+    cheap = result(usd={"row": 1.8})
+    for one in [t for t in cheap["trials"] if t["mode"] == "stateful"][:4]:
+        one |= {"success": 0.0, "solved": False, "usd": {"row": 0.1}, "model_calls": 1, "seconds": 0.0}
+    for text, earlier in (("usd_ratio < 0.92 or model_calls_ratio < 1", None), ("usd_increase < -0.08", result())):
+        assert not failed(text, cheap, earlier), "four that gave up early save nothing"
+    assert failed("usd_ratio < 0.95", cheap), "what the others saved still counts"
+    assert failed("usd < 1.2", cheap), "a figure by itself is what was spent"
+    both = result(success=0.5, solved=False, usd={"row": 1.0})
+    assert failed("usd_increase <= -0.5", both, result(success=0.5, solved=False)), "neither solved it"
+
+
 def test_only_tasks_that_both_results_have_are_compared() -> None:
     now, before = result(10), result(5)
     for one in now["trials"]:

@@ -13,7 +13,7 @@ import pytest
 from satchel.evals.compare import Result, compare
 from satchel.evals.plan import TRIALS, Kept, Setting
 from satchel.evals.suite import SUITES, Task
-from satchel.evals.trial import TIMES, Trial
+from satchel.evals.trial import TIMES
 from satchel.memory.errors import ConfigError
 from satchel.memory.memory_store import MemoryStore
 
@@ -21,12 +21,9 @@ NAME = "conflicts-rows"
 PRICES = ["c=.10,w=1.25"]
 
 
-async def compared(out: Path | None = None, *, workers: int = 1, heard: list[Trial] | None = None) -> Result:
+async def compared(out: Path | None = None, *, workers: int = 1) -> Result:
     store = MemoryStore() if workers == 1 else "memory://"
-    hear = (heard if heard is not None else []).append
-    return await compare(
-        NAME, ["window"], range(2), store=store, prices=PRICES, out=out, workers=workers, progress=hear
-    )  # fmt: skip
+    return await compare(NAME, ["window"], range(2), store=store, prices=PRICES, out=out, workers=workers)
 
 
 def steady(result: Result) -> list[dict[str, object]]:

@@ -77,7 +77,7 @@ class Page(HTMLParser):
 
 
 def test_the_verdict_comes_before_every_figure(data: Data) -> None:
-    html, markdown = render_html(data), render_markdown(data)
+    html, markdown = render_html(data).replace("\u00a0", " "), render_markdown(data)
     assert data["verdict"] in html
     assert html.index(data["verdict"]) < html.index("<table>")
     assert markdown.index(data["verdict"]) < markdown.index("| success |")
@@ -154,11 +154,37 @@ def test_charts_show_the_median_case(data: Data) -> None:
 
 def test_the_markdown_table_has_every_measure_and_price_row(data: Data) -> None:
     markdown = render_markdown(data)
-    assert "|  | stateless | stateful | window |" in markdown
+    assert "|  | stateless (simulated) | stateful (simulated) | window (simulated) |" in markdown
     assert all(f"| dollars at {row} |" in markdown for row in data["prices"])
     assert "| bytes in the store |" in markdown
     assert "1.000×" in markdown  # noqa: RUF001 - the sign of the report
     assert "\n\n\n\n" not in markdown
+
+
+MEASURES = {
+    "success_mean": "success", "solved": "solved", "first_reply_seconds": "seconds to the first reply",
+    "seconds": "seconds", "model_calls": "model calls", "tool_calls": "tool calls", "tool_accuracy": "tool accuracy",
+    "repeated_tool_calls": "repeated tool calls", "extra_steps": "steps beyond the oracle's",
+    "input_tokens": "input tokens", "cached_tokens": "of which cached prefix",
+    "tokens": "of which billed as cache write", "output_tokens": "output tokens", "usd": "dollars at c=.10,w=1.25",
+    "usd_per_solved": "cost per solved task at c=.10,w=1.25", "score_per_1k_tokens": "score per 1k tokens",
+    "amnesia_tax": "amnesia tax", "fault_rate": "fault rate", "stale_exposure": "stale exposure",
+    "agreement": "action agreement", "diverged": "trials that ever differ from the oracle",
+    "first_divergence": "first call that differs, median", "recovery": "failure recovery",
+    "store_bytes": "bytes in the store", "round_trips": "round trips to the store",
+}  # fmt: skip
+"""Every measure of a mode in result.json, and its name in the report."""
+
+
+def test_every_measure_stands_in_the_result_and_in_both_reports(data: Data) -> None:
+    words, markdown = Page(render_html(data)).words, render_markdown(data)
+    for field, name in MEASURES.items():
+        assert all(field in mode for mode in data["modes"].values()), field
+        assert name in words, name
+        assert f"| {name} |" in markdown, name
+    assert "GPU seconds" not in words, "nothing was played on a device without a price"
+    timed = {mode: found | {"gpu_seconds": 90.0} for mode, found in data["modes"].items()}
+    assert "| GPU seconds | 18.00 | 18.00 | 18.00 |" in render_markdown(data | {"modes": timed})
 
 
 def test_a_report_can_be_written_again_from_its_result(result: Result, tmp_path: Path) -> None:
@@ -174,7 +200,7 @@ async def test_a_run_of_the_baseline_alone_is_reported_without_a_verdict() -> No
     assert Page(render_html(alone.to_json())).open == []
 
 
-NASTY = "<script>alert(1)</script></pre></details>\x00\x1b[2J\u202egnp.exe\ud800 | & \" '"
+NASTY = "<script>alert(1)</script></pre></details>\x00\x1b[2J\u202egnp.exe\ud800 | & \" ' `a` ![x](http://x/y.png)\n# b"
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +240,13 @@ def test_the_page_opens_them_turn_by_turn_with_what_a_fold_dropped(opened: Path)
     assert not [turn for turn in first.turns if turn.base and turn.base.dropped], "stateless drops nothing"
 
 
+def test_determinism_is_told_as_it_was_seen(opened: Path) -> None:
+    data = read_result(opened)
+    assert data["determinism"] == {"played_again": 4, "identical": 4}
+    for page in (render_html(data), render_markdown(data)):
+        assert "4 trials were played again; 4 of them with the same prompts, byte for byte." in page
+
+
 def test_what_was_recorded_is_not_played_again(opened: Path) -> None:
     before = (opened / "pairs.json").read_bytes()
     changed = json.loads(before)
@@ -244,7 +277,12 @@ def nasty(folder: Path) -> tuple[Data, list[Data]]:
                 text["content"] = NASTY + text["content"]
             side["texts"][-1]["content"] = NASTY + "x" * 1_000_000
             side["turns"][0]["reply"] = {"text": NASTY, "calls": [{"name": NASTY, "args": {NASTY: NASTY}}]}
-    return data | {"summary": NASTY, "model": NASTY, "verdict": NASTY}, pairs
+    names = {"stateful": "mode", data["suite"]: "suite", "easy": "tag", "done": "outcome"}
+    for name, kind in names.items():
+        data, pairs = (json.loads(json.dumps(of).replace(json.dumps(name), json.dumps(kind + NASTY)))
+                       for of in (data, pairs))  # fmt: skip
+    words = ("summary", "model", "verdict", "kind", "git", "created")
+    return data | {word: word + NASTY for word in words}, pairs
 
 
 def test_hostile_text_stays_text_and_acts_unseen_nowhere(opened: Path) -> None:
@@ -257,6 +295,8 @@ def test_hostile_text_stays_text_and_acts_unseen_nowhere(opened: Path) -> None:
     assert len(html) < 3_000_000
     markdown = render_markdown(nasty(opened)[0])
     assert "<script" not in markdown
+    assert not re.search(r"(?<!\\)[\[\]`]", markdown.replace("`stateless`", "")), "no link, no picture, no code"
+    assert [line for line in markdown.splitlines() if line.startswith("#")][1:] == [], "one heading, the page's own"
 
 
 def test_the_table_of_a_readme_is_rewritten_in_place(data: Data, tmp_path: Path) -> None:

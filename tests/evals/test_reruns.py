@@ -17,7 +17,10 @@ from satchel.evals.trial import TIMES
 Data = dict[str, Any]
 
 CHOSEN = [n for n, s in SUITES.items() if "SATCHEL_CAMPAIGN" in os.environ or not s.tags & {"long", "medium"}]
-"""The short suites; all of them in a campaign, which takes some ten minutes."""
+"""The short suites; all of them in a campaign, which takes some ten minutes of two idle cores."""
+
+LONGEST = 3_600 if "SATCHEL_CAMPAIGN" in os.environ else 300
+"""Seconds that one suite may take: in a campaign so many that only a hang takes longer, else those of any test."""
 
 FORGETFUL = {"service-flaky": ",mask,forget", "conflicts": ",langchain-summary,deepagents"}
 """Suites that are run in more modes: where tools fail and a customer answers, and where history is summarised."""
@@ -45,6 +48,7 @@ def steady(found: Data) -> Data:
     return found
 
 
+@pytest.mark.timeout(LONGEST)
 @pytest.mark.debian  # each suite twice, in processes of their own: too long for the default tests
 @pytest.mark.parametrize("suite", CHOSEN)
 def test_a_rerun_gives_the_same_document(suite: str, tmp_path: Path) -> None:
