@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ROLE = tokens.OVERHEAD + 2
 """Tokens of a message of the user beside its content."""
 
+ENTRY = 180
+"""Tokens of the tool `recall`, which the first fold that shows handles brings into every prompt."""
 
 VISIBLE = 0.05
 """Factor on the weight of a name that stands in the prompt anyway."""
@@ -127,7 +129,7 @@ class Fold:
             return Outlook(history, self.digest.size + block, block)
         anew = min(int(ANEW * self._room), self.digest.size + block)
         brings = not self.handles and any(taken.behind for taken in old)  # the tool `recall`, before all else
-        return Outlook(history, anew, anew + brings * self.terms.fixed, brings)
+        return Outlook(history, anew + brings * ENTRY, anew + brings * self.terms.fixed, brings)
 
     def _appends(self, block: int, room: int) -> bool:
         return bool(self.digest.items) and self.digest.size + block <= int(MOST * room)

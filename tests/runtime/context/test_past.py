@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from satchel.evals.reader import Listing, Row, digests
 from satchel.memory.handles import ref
+from satchel.runtime.context import recall, tokens
 from satchel.runtime.context.context import Context
+from satchel.runtime.context.folding import ENTRY
 from tests.invariants import chats
 from tests.invariants.chats import SALT, TAG, Chat
 
@@ -116,6 +118,10 @@ def test_words_after_the_newest_reply_stay_behind_the_digest() -> None:
 def test_the_certificate_counts_every_text_that_was_dropped() -> None:
     made = folded("go", *[step(n, "long " * 200) for n in range(5)], step(9, "new"))
     assert made.past.digest.certificate == {"texts": 10, "behind": 5, "verbatim": 5, "missing": []}
+
+
+def test_what_recall_takes_is_known() -> None:
+    assert tokens.count_tools([recall.schema()]) == ENTRY
 
 
 def test_a_page_of_old_handles_is_made_when_they_crowd_the_digest() -> None:
