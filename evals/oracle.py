@@ -68,6 +68,11 @@ class Oracle:
 
 async def play(case: Case, policy: str = "expert") -> Reference:
     """Play a case to its end, or to the end of its budget of steps."""
+    return (await transcript(case, policy))[0]
+
+
+async def transcript(case: Case, policy: str = "expert") -> tuple[Reference, list[Message]]:
+    """Play a case likewise; the reference, and every message of the play, the system text first."""
     tools = {tool.name: tool for tool in case.tools}
     schemas = [tool.schema for tool in case.tools]
     messages = [Message("system", case.instructions), Message("user", case.task)]
@@ -86,6 +91,6 @@ async def play(case: Case, policy: str = "expert") -> Reference:
             continue
         words = case.user(answer.text) if left else None
         if words is None:
-            return Reference(case.score(answer.text), steps, tuple(calls))
+            return Reference(case.score(answer.text), steps, tuple(calls)), messages
         messages.append(Message("user", words))
         left = case.steps

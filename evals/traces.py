@@ -63,7 +63,7 @@ class Replayed:
     """Recorded trajectories as trials: the draw is the number of the trajectory."""
 
     def __init__(self, runs: Sequence[Trajectory]) -> None:
-        self._runs = runs
+        self.runs = runs
         self.size = len(runs)
         found = hashlib.sha256()
         for run in runs:
@@ -75,7 +75,7 @@ class Replayed:
         """Replay one trajectory in a mode; folds are timed by the first price row."""
         if not 0 <= draw < self.size:
             raise ConfigError(f"{name} has {self.size} trajectories; ask for at most as many seeds")
-        run = self._runs[draw]
+        run = self.runs[draw]
         began = time.perf_counter()
         given = context_limit if mode.bounded else NO_LIMIT
         calls, vault = Replay(mode, given, Rates(*row(prices[0]).rates)).run(run)

@@ -154,14 +154,15 @@ def refusal(budget: Budget, spent: Spent, name: str, usd: float, reserve: Cost) 
     return None
 
 
+NEAR = 0.25
+"""Share of a limit below which what is left of it is told: each turn that tells it pays for it anew."""
+
+
 def left(budget: Budget, spent: Spent) -> str:
-    """What is left of the limits that a model can act on, in words for the tail; empty without such limits."""
-    parts = []
-    if budget.steps is not None:
-        parts.append(f"{max(0, budget.steps - spent.steps)} steps")
-    if budget.tool_calls is not None:
-        parts.append(f"{max(0, budget.tool_calls - spent.usage.tool_calls)} tool calls")
-    return ", ".join(parts)
+    """What is left of the limits that a model can act on and that are near, in words for the tail; else nothing."""
+    limits = (("steps", budget.steps, spent.steps), ("tool calls", budget.tool_calls, spent.usage.tool_calls))
+    known = [(name, most, max(0, most - done)) for name, most, done in limits if most is not None]
+    return ", ".join(f"{rest} {name}" for name, most, rest in known if rest <= NEAR * most)
 
 
 LIMITS = frozenset({"steps", "model_calls", "tool_calls", "input_tokens", "output_tokens", "tokens", "usd", "seconds"})

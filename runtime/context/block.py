@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from satchel.runtime.context import tokens
-from satchel.runtime.context.item import DENSE, LETTERS
+from satchel.runtime.context.item import DENSE
 from satchel.runtime.context.symbols import names, woven
 from satchel.runtime.context.tables import render_tables
 
@@ -80,7 +80,7 @@ def fitted(
     """
     room = limit - FRAME
     for _ in range(8):
-        formed = _choose(every, room)
+        formed = _choose(every, room - sum(item.said for item in every if item.now))
         chosen = _indexed(formed, room - sum(form.size for _, form in formed), by.weigh, above.names)
         text = _render(chosen, head, by, above.cells)
         size = tokens.count(text)
@@ -114,7 +114,8 @@ def _choose(every: Sequence[Item], room: int) -> Chosen:
 def _indexed(chosen: Chosen, left: float, weigh: Weigh, above: frozenset[str]) -> Chosen:
     """The items with as many of their names as fit: the likeliest for their size, each where it was first seen.
 
-    The first sentence of a result, which is ranked as "", competes with them: it is worth what its new names are.
+    The first sentence of a result, which is ranked as "", competes with them: it is worth what its new names are. One
+    that says what counts now comes first.
     """
     ranked: list[tuple[float, int, str, float]] = []
     first: dict[str, int] = dict.fromkeys(above, -1)
@@ -123,9 +124,8 @@ def _indexed(chosen: Chosen, left: float, weigh: Weigh, above: frozenset[str]) -
             new = [name for name in item.names if first.setdefault(name.text, n) == n]
             ranked += [(-weigh(name.text) / (name.size + EVEN), n, name.text, name.size) for name in new]
             if item.lead:
-                size = len(item.lead) / LETTERS + 2
                 worth = sum(weigh(name.text) for name in names(item.lead) if first.get(name.text, n) == n)
-                ranked.append((-worth / (size + EVEN), n, "", size))
+                ranked.append((-1.0 if item.now else -worth / (item.said + EVEN), n, "", item.said))
     picked: dict[int, set[str]] = {}
     for _, n, text, size in sorted(ranked):
         has = picked.get(n, set())

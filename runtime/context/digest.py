@@ -7,7 +7,7 @@ have become too long, or say something that is out of date, are all items writte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from satchel.memory.handles import HANDLE
 from satchel.memory.records import Json
@@ -23,6 +23,9 @@ PAGE_ABOVE, PAGE_TO = 0.9, 0.5
 
 USER = 0.25
 """Share of the digest that words of the user may take before any handle is given room."""
+
+STATED = 0.2
+"""Share of the digest that statements of what counts now may take before any handle is given room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ def append(old: Digest, new: Sequence[Item], *, turns: int, limit: int, by: Look
     known = {item.name: item for item in old.items if item.name}
     if any(_outdated(known[item.name], item) for item in new if item.name in known):
         return None
-    every = _superseded([item.at(item.bare) if item.name in known else item for item in new])
+    stated = frozenset(item.topic for item in old.items)
+    every = _superseded([item.at(item.bare) if item.name in known else item for item in new], stated)
     above = Above(
         frozenset(name.text for item in old.items for name in item.names),
         frozenset(cell for item in old.items for cell in cells(item.forms[0])),
@@ -62,7 +66,7 @@ def append(old: Digest, new: Sequence[Item], *, turns: int, limit: int, by: Look
         return None
     chosen, text, size = made
     certificate = certify(chosen, text, by.handle)
-    if certificate["missing"]:
+    if certificate["missing"] or any(item.now and not item.lead for item, _ in chosen):
         return None
     kept = tuple(item.at(form) for item, form in chosen)
     both, size = f"{old.text}\n{text}", old.size + size + 1
@@ -75,7 +79,7 @@ def fold(old: Digest, new: Sequence[Item], *, turns: int, limit: int, page_seq: 
     Pure: the same arguments give the same bytes. `page_seq` numbers the page of older handles, should one be needed.
     Returns None if not even the handles fit, or if the certificate fails.
     """
-    every, page = _paged(_superseded([*old.items, *new]), limit, by.handle, page_seq)
+    every, page = _paged(_stated(_superseded([*old.items, *new]), limit), limit, by.handle, page_seq)
     for _ in range(2):
         made = block.fitted(every, limit, by, _head("summary", by.tag, turns))
         if made is None:
@@ -120,13 +124,31 @@ def _stands(form: Form, text: str) -> bool:
     return all(part in text for part in (*lines, *values, *keys))
 
 
-def _superseded(every: list[Item]) -> list[Item]:
-    """An earlier call with the same name and arguments keeps only its handles."""
+def _superseded(every: list[Item], stated: frozenset[str] = frozenset()) -> list[Item]:
+    """An earlier call with the same name and arguments keeps only its handles, and an outdated statement is left out.
+
+    The latest statement on a topic is what counts now, if there is an earlier one here or among the `stated`.
+    """
     seen: set[str] = set()
+    first = {item.topic: n for n, item in reversed([*enumerate(every)])}
     out = []
+    for n, item in reversed([*enumerate(every)]):
+        kept = item.at(item.bare) if item.name and item.name in seen else item
+        if item.topic and item.topic in seen:
+            kept = kept.outdated()
+        elif item.topic and (item.topic in stated or first[item.topic] < n):
+            kept = replace(kept, now=True)
+        out.append(kept)
+        seen |= {item.name, item.topic}
+    return out[::-1]
+
+
+def _stated(every: list[Item], limit: int) -> list[Item]:
+    """The items with as many statements of what counts now, the newest first, as their share of the digest holds."""
+    left, out = int(limit * STATED), []
     for item in reversed(every):
-        out.append(item.at(item.bare) if item.name and item.name in seen else item)
-        seen.add(item.name)
+        left -= item.said * item.now
+        out.append(replace(item, now=False) if item.now and left < 0 else item)
     return out[::-1]
 
 
@@ -140,7 +162,7 @@ def _outdated(old: Item, new: Item) -> bool:
 
 
 def _paged(every: list[Item], limit: int, handle: Handle, seq: int) -> tuple[list[Item], str | None]:
-    bare = sum(item.bare.size for item in every)
+    bare = sum(item.bare.size + item.said * item.now for item in every)
     said = sum(form.size for item in every if (form := item.form("user")))
     if bare <= limit * PAGE_ABOVE - min(said, limit * USER):
         return every, None
@@ -148,7 +170,7 @@ def _paged(every: list[Item], limit: int, handle: Handle, seq: int) -> tuple[lis
     users: list[Item] = []
     n = 0
     while n < len(every) - 1 and bare > limit * PAGE_TO:
-        if every[n].form("user"):  # words of the user outlive any page
+        if every[n].form("user") or every[n].now:  # words of the user and what counts now outlive any page
             users.append(every[n])
         else:
             old.append(every[n])

@@ -14,7 +14,7 @@ from satchel.memory.records import Json
 from satchel.runtime.context import tokens
 from satchel.runtime.context.recall import NAME as RECALL
 from satchel.runtime.context.shape import LONGEST, WIDEST, Shape, quote, shape
-from satchel.runtime.context.symbols import Name, lead, names, words
+from satchel.runtime.context.symbols import Name, lead, names, topic, words
 
 if TYPE_CHECKING:
     from satchel.runtime.context.message import Message, ToolCall
@@ -71,7 +71,8 @@ class Item:
     """A user message, a remark, or a call with its result.
 
     `name` tells which newer item replaces it; `names` are those in its text that may be worth keeping beside a handle,
-    `lead` is its first sentence, if that is short; `hidden` are the tokens, about, that only a handle leads to.
+    `lead` is its first sentence, if that is short, `topic` what that states, if others may state it anew, `now` whether
+    it does so for an earlier one; `hidden` are the tokens, about, that only a handle leads to.
     """
 
     turn: int
@@ -81,6 +82,13 @@ class Item:
     names: tuple[Name, ...] = ()
     hidden: int = 0
     lead: str = ""
+    topic: str = ""
+    now: bool = False
+
+    @property
+    def said(self) -> int:
+        """Tokens of its first sentence, about."""
+        return len(self.lead) // LETTERS + 2 if self.lead else 0
 
     @property
     def bare(self) -> Form:
@@ -103,6 +111,10 @@ class Item:
     def alone(self) -> Item:
         """The item by its smallest form, whatever room there is: what it says stands elsewhere."""
         return Item(self.turn, self.parts, (self.bare,))
+
+    def outdated(self) -> Item:
+        """The item without what it stated, which a later one states anew."""
+        return replace(self, lead="", now=False, forms=tuple(form for form in self.forms if form.kind != "text"))
 
     def only(self, names: set[str]) -> Item:
         """The item with these of its names; "" stands for its first sentence."""
@@ -132,15 +144,11 @@ def items(turn: Turn, whole: Turn, number: int) -> Iterator[Item]:
 
 def _words(text: str, seq: int, turn: int, kind: Kind) -> Item:
     size = tokens.at_most(text, VERBATIM)
-    bare = _bare((seq,))
+    bare, quoted = _bare((seq,)), _sized(kind, clip(text, REMARK), (seq,))
     if (kind == "user" and size <= VERBATIM) or size <= SHORT:
         full = _sized(kind, text, (), (seq,))
-        return Item(turn, (seq,), (full, bare) if size <= SHORT else (full, _quoted(text, kind, seq), bare))
-    return Item(turn, (seq,), (_quoted(text, kind, seq), bare), names=names(text), hidden=len(text) // LETTERS)
-
-
-def _quoted(text: str, kind: Kind, seq: int) -> Form:
-    return _sized(kind, clip(text, REMARK), (seq,))
+        return Item(turn, (seq,), (full, bare) if size <= SHORT else (full, quoted, bare))
+    return Item(turn, (seq,), (quoted, bare), names=names(text), hidden=len(text) // LETTERS)
 
 
 def _sized(kind: Kind, text: str, refs: tuple[int, ...], verbatim: tuple[int, ...] = ()) -> Form:
@@ -179,22 +187,20 @@ def _call(call: ToolCall, seq: int, result: tuple[Message, int] | None, turn: in
     head = f"{quote(call.name)}({_arguments(call.args) if short else clip(args, SHORT)})"
     brief = tokens.at_most(answer, SHORT) <= SHORT and not hidden
     again = call.name == RECALL and not brief  # the handle among its arguments leads to the same text
-    quoted = Form("text", 0, hidden + (() if brief else answered), shown + (answered if brief else ()))
+    said, refs = f"{head} = {answer if brief else clip(answer, QUOTED)}", hidden + (() if brief else answered)
     forms = [
         *([] if again else _shaped(call, seq, answer, answered)),
-        *([] if again else [_resize(quoted, f"{head} = {answer if brief else clip(answer, QUOTED)}")]),
+        *([] if again else [_sized("text", said, refs, shown + (answered if brief else ()))]),
         *([] if brief else [_sized("line", head, hidden + answered, shown)]),
         *_smallest(call, seq, answered),
     ]
     name = f"{call.name} {args}" if short and call.args else ""  # without arguments each call may ask for the next
     if brief or again or forms[0].kind in DENSE:
         return Item(turn, (seq, *answered), tuple(forms), name)
-    text = f"{words(call.args)}\n{answer}"
-    return Item(turn, (seq, *answered), tuple(forms), name, names(text), len(text) // LETTERS, lead(answer))
-
-
-def _resize(form: Form, text: str) -> Form:
-    return _sized(form.kind, text, form.refs, form.verbatim)
+    text, says = f"{words(call.args)}\n{answer}", lead(answer)
+    about = topic(call.name, says)  # what may become outdated stands in the sentence alone
+    found = tuple(n for n in names(text) if not about or n.text not in says or n.text in about)
+    return Item(turn, (seq, *answered), tuple(forms), name, found, len(text) // LETTERS, says, about)
 
 
 def _arguments(args: Json) -> str:

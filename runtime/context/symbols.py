@@ -104,6 +104,18 @@ def lead(text: str) -> str:
     return found if found.isprintable() and names(found) and not HANDLE.search(found) else ""
 
 
+def topic(tool: str, statement: str) -> str:
+    """What a sentence of a tool is about: it with each number left open, if it has one and names something; else "".
+
+    Of two sentences on one topic the later counts: "The price of BE-71 is now 20." replaces "... is now 10."
+    """
+    found = _WORD.findall(statement)
+    named = any(_telling(word) and not _NUMBER.fullmatch(word) for word in found)
+    if not named or not any(map(_NUMBER.fullmatch, found)):
+        return ""
+    return f"{tool} " + _WORD.sub(lambda word: "#" if _NUMBER.fullmatch(word[0]) else word[0], statement)
+
+
 def _beside(text: str, start: int, end: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     left, right = max(0, start - REACH), end + REACH
     before = _PLAIN.findall(text[left:start])[1 if left else 0 :]  # the outermost words may be cut

@@ -86,6 +86,13 @@ async def test_outdated_values_are_counted_where_the_current_one_is_gone() -> No
     assert world.stale("\n".join(texts[:10])) > 0
 
 
+async def test_no_outdated_price_stands_where_the_current_one_is_hidden() -> None:
+    for name in ("conflicts", "conflicts-long"):
+        made = await trial(name, "stateful")
+        assert made.folds > 3
+        assert (made.stale, made.success) == (0, 1.0)
+
+
 async def test_false_rules_in_waybills_bind_nobody() -> None:
     row = SUITES["constraints"]
     waybills = [(await row.make(0).tools[0].invoke({"number": n}, key="k")).text for n in range(1, 65)]

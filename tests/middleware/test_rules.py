@@ -276,9 +276,9 @@ def test_a_subagent_has_a_conversation_and_a_budget_of_its_own() -> None:
     assert ended(result)["outcome"] == "done"
 
 
-def test_the_tail_tells_what_is_left_once_something_was_left_out() -> None:
+def test_the_tail_tells_what_is_left_once_something_was_left_out_and_the_limit_is_near() -> None:
     chat = walker(20)
-    agent(chat, budget=Budget(steps=30)).invoke(task(), thread())
+    agent(chat, budget=Budget(steps=25)).invoke(task(), thread())
     tails = [re.findall(r"now: (\d+) steps\]", str(sent.messages[-1].content)) for sent in chat.tape.calls]
     assert tails[0] == []
-    assert tails[-1] == ["10"]
+    assert tails[-1] == ["5"]

@@ -12,9 +12,9 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from satchel.memory.errors import BudgetExceeded, ConfigError
 from satchel.memory.memory_store import MemoryStore
-from satchel.memory.records import Call, Json, Reply, Result
+from satchel.memory.records import Call, Json, Reply, Result, Usage
 from satchel.runtime.agent import Agent
-from satchel.runtime.budget import Budget
+from satchel.runtime.budget import Budget, Spent, left
 from satchel.runtime.context.message import Message
 from satchel.runtime.events import RunResult
 from satchel.runtime.models import Answer, Policy, Scripted, script
@@ -199,6 +199,18 @@ async def test_raised_the_error_carries_what_was_found() -> None:
         await agent(tireless(), Budget(steps=4), store, on_budget="raise").arun("Weigh all.", thread="t")
     assert isinstance(caught.value.result, RunResult)
     assert (caught.value.result.outcome, caught.value.result.output) == ("steps", "on")
+
+
+def test_what_is_left_of_a_limit_is_told_when_a_quarter_of_it_is() -> None:
+    def told(steps: int, tools: int, budget: Budget) -> str:
+        return left(budget, Spent(usage=Usage(tool_calls=tools), steps=steps))
+
+    both = Budget(steps=40, tool_calls=8)
+    assert told(29, 5, both) == ""
+    assert told(30, 5, both) == "10 steps"
+    assert told(39, 9, both) == "1 steps, 0 tool calls"
+    assert told(39, 9, Budget()) == ""
+    assert told(0, 0, Budget(tool_calls=0)) == "0 tool calls"
 
 
 def test_budgets_add_up_and_are_read_from_text() -> None:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from satchel.evals.reader import Listing, Row, digests
 from satchel.memory.handles import ref
+from satchel.runtime.context import recall, tokens
 from satchel.runtime.context.context import Context
+from satchel.runtime.context.folding import ENTRY
 from tests.invariants import chats
 from tests.invariants.chats import SALT, TAG, Chat
 
@@ -73,6 +75,32 @@ def test_an_older_call_with_the_same_arguments_keeps_only_its_handle() -> None:
     assert ref(SALT, 4) in made.past.digest.text
 
 
+def price(n: int, stock: str, value: int) -> tuple[str, list[tuple[str, object, str]]]:
+    return step(n, f"The price of {stock} is now {value} crowns.\n" + "Some words of the paper_feed. " * 20)
+
+
+def test_of_what_is_stated_again_the_latest_stands() -> None:
+    made = folded("go", price(1, "BE-71", 1111), price(2, "CE-82", 2222), price(3, "BE-71", 3333), step(9, "new"))
+    assert "3333" in made.past.digest.text
+    assert "1111" not in made.past.digest.text
+    assert ref(SALT, 4) in made.past.digest.text
+
+
+def test_what_replaces_a_statement_of_an_earlier_block_is_shown_in_the_next() -> None:
+    """And goes on to be when all is written anew, however little room there is."""
+    made = folded("go", price(1, "BE-71", 1111), *[step(n, f'{{"price": {n}}}') for n in range(9)], step(98, "new"))
+    fresh = [price(n, f"XE-{n}", n + 4000) for n in range(100, 140)]
+    for turn in chats.Chat((price(50, "BE-71", 3333), *fresh, step(99, "new"))).turns():
+        made.past.add(turn, 8_000)
+    assert made.past.fold(8_000, chats.PAGES)
+    assert made.past.digest.blocks == 2
+    assert "The price of BE-71 is now 3333 crowns." in made.past.digest.text
+    assert made.past.fold(1_500, chats.PAGES + 1, deep=True)
+    assert made.past.digest.blocks == 1
+    assert "3333" in made.past.digest.text
+    assert "1111" not in made.past.digest.text
+
+
 def test_words_of_the_user_and_of_the_model_say_whose_they_are() -> None:
     made = folded("go", ("I will look.", step(1, "r")[1]), "only red ones\nplease", step(2, "new"))
     assert "user, turn 1: only red ones\n| please" in made.past.digest.text
@@ -90,6 +118,10 @@ def test_words_after_the_newest_reply_stay_behind_the_digest() -> None:
 def test_the_certificate_counts_every_text_that_was_dropped() -> None:
     made = folded("go", *[step(n, "long " * 200) for n in range(5)], step(9, "new"))
     assert made.past.digest.certificate == {"texts": 10, "behind": 5, "verbatim": 5, "missing": []}
+
+
+def test_what_recall_takes_is_known() -> None:
+    assert tokens.count_tools([recall.schema()]) == ENTRY
 
 
 def test_a_page_of_old_handles_is_made_when_they_crowd_the_digest() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from satchel.runtime.context.symbols import LONGEST, MOST, Lexicon, Name, lead, names, words, woven
+from satchel.runtime.context.symbols import LONGEST, MOST, Lexicon, Name, lead, names, topic, words, woven
 
 
 def texts(text: str) -> tuple[str, ...]:
@@ -67,3 +67,16 @@ def test_a_short_first_sentence_with_a_name_leads() -> None:
 
 def test_the_words_of_arguments_are_read_without_the_escapes_of_json() -> None:
     assert texts(words({"new": "a\n\tfirst_1\n", "n": 17, "more": ["second_2"]})) == ("first_1", "second_2")
+
+
+def test_a_sentence_with_other_numbers_is_on_the_same_topic() -> None:
+    first = topic("feed", "The price of BE-71 is now 120 crowns.")
+    assert first
+    assert topic("feed", "The price of BE-71 is now 90.5 crowns.") == first
+    assert topic("feed", "The price of BE-81 is now 120 crowns.") != first
+    assert topic("mail", "The price of BE-71 is now 120 crowns.") != first
+
+
+@pytest.mark.parametrize("sentence", ["", "Done.", "The price of BE-71 fell.", "Row 12 was read."])
+def test_a_sentence_without_a_number_or_without_a_name_has_no_topic(sentence: str) -> None:
+    assert topic("feed", sentence) == ""
