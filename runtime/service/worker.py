@@ -161,9 +161,8 @@ class Worker:
             told = wire.error(gone)
             rest = rested(Rest(), told, failed=True)
             end("error")
-            return await self._streams.finish(
-                turn, events=(), status="error", error=wire.dumps(told), rest=rest, drop="", keep=KEEP
-            )
+            ending = {"error": wire.dumps(told), "rest": rest, "drop": "", "keep": KEEP}
+            return await self._streams.finish(turn, events=(), status="error", **ending)
         outbox = Outbox(self._streams, turn, last_values=bool(asked.get("wait")))
         status, error = "success", None
         self._metrics.begun()
@@ -208,15 +207,9 @@ class Worker:
         await self._runs.release(turn)
 
     async def _finish(
-        self,
-        turn: Turn,
-        asked: dict[str, Any],
-        served: Served,
-        status: str,
-        *,
-        error: dict[str, str] | None,
+        self, turn: Turn, asked: dict[str, Any], served: Served, status: str, *, error: dict[str, str] | None,
         events: Events,
-    ) -> bool:
+    ) -> bool:  # fmt: skip
         drop: Drop = "run" if status == "rollback" else ""
         values = await served.values(turn.thread) if asked.get("webhook") and not error else None
         if asked.get("temporary"):
