@@ -54,8 +54,10 @@ async def stream(thread: str, body: RunCreate, call: Called) -> Response:
 
 async def _stream(call: Caller, body: RunCreate, thread: str | None) -> Response:
     made = await runs.accept(call, body, thread)
-    cancel = body.on_disconnect == "cancel"
-    return await streaming.stream(call, made.thread, made.run, after=None, ids=made.resumable, cancel=cancel, new=True)
+    cancel, kept = body.on_disconnect == "cancel", thread is not None
+    return await streaming.stream(
+        call, made.thread, made.run, after=None, ids=made.resumable, cancel=cancel, kept=kept, new=True
+    )
 
 
 @router.post("/runs/wait")

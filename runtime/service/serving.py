@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than pooled clients keep theirs, who else meet a closed one."""
 
-YOUNG = 10_000
+YOUNG = 50_000
 """New objects after which the collector looks at them; Python's 700 are made several times by each request."""
 
 PATIENCE = 8

@@ -56,14 +56,15 @@ async def stream(
     modes: Sequence[str] = (),
     ids: bool,
     cancel: bool = False,
+    kept: bool = True,
     new: bool = False,
 ) -> StreamingResponse:
     """The events of a run after an id. Without one, whoever comes first gets all, who comes later what is to come.
 
-    `new` is a run that this very request has made.
+    Of a run that is `kept` it is noted that its events were read. `new` is one that this very request has made.
     """
     service = call.service
-    first = await service.runs.taken(thread, run)
+    first = (await service.runs.taken(thread, run)) if kept else new
     if after is not None:
         start = START if after in FROM_THE_START else after
     else:
