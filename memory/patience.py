@@ -73,7 +73,7 @@ class Patient(Retry):
         if _TRYING.get():
             return await do()
         trying = _TRYING.set(True)
-        until, failures = time.monotonic() + PATIENCE, 0
+        until, failures, telling = time.monotonic() + PATIENCE, 0, None
         try:
             while True:
                 try:
@@ -82,13 +82,16 @@ class Patient(Retry):
                     if not isinstance(error, self._seen):
                         raise
                     failures += 1
+                    telling = telling or (error if _lasting(error) else None)
                     await (fail(error, failures) if with_failure_count else fail(error))
                     passes = isinstance(error, self._passing) and not _lasting(error)
                     if is_retryable is not None and not is_retryable(error):
                         raise
                     if self._away or time.monotonic() > until or (failures > self._retries and not passes):
                         self._away = True
-                        raise
+                        if telling in {None, error}:
+                            raise
+                        raise error from telling  # a refused certificate may be told once, then be a lost connection
                     await asyncio.sleep(self._backoff.compute(failures))
                 else:
                     self._away = False
@@ -109,4 +112,4 @@ def _lasting(error: BaseException | None) -> bool:
     if error is None:
         return False
     wrong = isinstance(error, (AuthenticationError, ssl.SSLError)) or "Cluster mode is not enabled" in str(error)
-    return wrong or _lasting(error.__cause__)
+    return wrong or _lasting(error.__cause__ or error.__context__)
