@@ -37,6 +37,10 @@ SOON = 0.05
 """Seconds that the shared reader leaves a run to this process, which may be about to execute it."""
 
 
+LAST = 1.0
+"""Seconds that the reader has to end when it is told to."""
+
+
 class Follower:
     """One reader of one run, from an id on. Made by `Streams.follow`."""
 
@@ -110,6 +114,7 @@ class Streams:
         self._asked: dict[Place, str] = {}
         self._soon: asyncio.TimerHandle | None = None
         self._ringing: asyncio.Task[None] | None = None
+        self._ended = False
 
     def follow(self, thread: ThreadId, run: str, after: str, *, behind: bool = True) -> Follower:
         """A follower of a run's events after an id; close it at the end. Not `behind` is who knows of none to read."""
@@ -164,12 +169,17 @@ class Streams:
         return more
 
     async def aclose(self) -> None:
-        """End the reader."""
+        """End the reader: by itself, since a command that is cut off takes its connection with it."""
+        self._ended = True
         if self._soon is not None:
             self._soon.cancel()
-        for task in (self._reader, self._ringing):
-            if task is not None:
-                await ended(task)
+        if self._ringing is not None:
+            await asyncio.wait([self._ringing], timeout=LAST)
+            await ended(self._ringing)
+        if self._reader is not None:
+            await self._ring()
+            await asyncio.wait([self._reader], timeout=LAST)
+            await ended(self._reader)
         self._reader = self._ringing = None
         with suppress(StoreError):
             await self.runs.aclose()
@@ -212,7 +222,7 @@ class Streams:
         return any(place not in asked or order(asked[place]) > order(after) for place, after in self._wanted().items())
 
     async def _read(self) -> None:
-        while True:
+        while not self._ended:
             self._asked = asked = self._wanted()
             try:
                 news = await self.runs.news(asked)
