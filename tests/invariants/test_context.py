@@ -24,6 +24,8 @@ from satchel.runtime.context import recall
 from satchel.runtime.context.context import Folded, Overflow
 from satchel.runtime.context.controller import Rates
 from satchel.runtime.context.ingest import slimmed
+from satchel.runtime.context.preview import describe
+from satchel.runtime.context.slim import slim
 from satchel.runtime.context.turn import Turn
 from satchel.runtime.mode import MODES
 from tests.invariants import chats
@@ -94,7 +96,8 @@ def seen(asked: chats.Asked, newest: list[Turn], pages: dict[str, str]) -> None:
     deep = any(done.deep for done in asked.prompt.folds)
     for turn in newest:
         for seq, text in zip(turn.seqs, (m.content for m in turn.messages), strict=True):
-            there = any(chats.squeeze(form)[:10] in bare for form in (text, chats.mended(text)))
+            forms = (text, chats.mended(text), describe(slim(text), ref(SALT, seq)))
+            there = any(chats.squeeze(form)[:10] in bare for form in forms)
             behind = ref(SALT, seq) in said or bool(pages)
             assert there or (behind and (deep or turn is not newest[-1])), (seq, text[:50])
 
