@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 SLACK = 1.1
 """Sizes of forms are estimates: what rows and handles need is given a tenth more."""
 
-LINES = 28
-"""Tokens of the lines that open and close a block and its tables, about."""
-
 INDEX = 0.25
 """Tokens of names for each token of text that a block leaves behind handles.
 
@@ -30,8 +27,7 @@ class Taken(NamedTuple):
     """A turn as it is shown and the items that a fold would make of it; sizes in tokens.
 
     `dense` is what a block of the items takes before names: what hides nothing, rows and lists in full, of all else the
-    handles; `hidden` is what only the handles lead to, `fresh` are the names in it that stood nowhere before. `behind`
-    tells whether there would be any handle.
+    handles; `hidden` is what only the handles lead to. `behind` tells whether there would be any.
     """
 
     turn: Turn
@@ -39,18 +35,14 @@ class Taken(NamedTuple):
     size: int
     dense: int
     hidden: int
-    fresh: float
     behind: bool
 
     @classmethod
-    def of(cls, turn: Turn, items: tuple[Item, ...], known: set[str]) -> Self:
-        """A turn and its items, measured; its names are added to those that are `known`."""
-        names = {name.text: name.size for item in items for name in item.names if name.text not in known}
-        known.update(names)
+    def of(cls, turn: Turn, items: tuple[Item, ...]) -> Self:
+        """A turn and its items, measured."""
         dense = sum((item.form("row", "list", "user") or item.whole or item.bare).size for item in items)
         hidden = sum(item.hidden for item in items)
-        fresh = sum(names.values()) + sum(item.said for item in items)
-        return cls(turn, items, turn.size, dense, hidden, fresh, any(item.whole is None for item in items))
+        return cls(turn, items, turn.size, dense, hidden, any(item.whole is None for item in items))
 
 
 def newest(epoch: Sequence[Taken]) -> int:
@@ -60,11 +52,5 @@ def newest(epoch: Sequence[Taken]) -> int:
 
 
 def block_size(old: Sequence[Taken]) -> int:
-    """Tokens that a block of these turns may take, with names for what it leaves behind handles."""
+    """Tokens of a block of these turns, with names for what it leaves behind handles."""
     return int(sum(t.dense for t in old) * SLACK) + FRAME + int(INDEX * sum(t.hidden for t in old))
-
-
-def expected(old: Sequence[Taken]) -> int:
-    """Tokens that a block of these turns will take: it has no more names than there are new ones."""
-    names = min(INDEX * sum(t.hidden for t in old), sum(t.fresh for t in old))
-    return int(sum(t.dense for t in old) + names) + LINES

@@ -19,7 +19,7 @@ ROWS = ("c=.10,w=1.25", "c=.02,w=1", "no-cache")
 def run(sizes: list[int], *, room: int = 4_000, handles_at: int = 99) -> Run:
     """A run of turns of these sizes, each of which a fold makes a sixth, in tokens."""
     turn = Turn((Message("assistant", ""),), (1,))
-    taken = [Taken(turn, (), size, size // 6, size, 10.0, behind=n > 2) for n, size in enumerate(sizes)]
+    taken = [Taken(turn, (), size, size // 6, size, behind=n > 2) for n, size in enumerate(sizes)]
     return Run(
         plain=500, surface=700, task=100, room=room, taken=tuple(taken), prompts=tuple(range(len(sizes) + 1)),
         handles_at=handles_at, share=1.0, folds=(), bill=0.0,
