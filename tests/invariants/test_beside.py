@@ -95,7 +95,7 @@ def test_notes_are_the_same_after_a_crash(chat: Chat, room: int) -> None:
         for done, number in zip(asked.prompt.folds, chats.steps(asked.prompt.folds, asked.page_seq), strict=True):
             rebuilt.refold(Folded(done.room, done.deep, None, done.certificate), number if done.page is not None else 0)
         rebuilt.resent()
-        if kept := rebuilt.past.kept():
+        if asked.prompt.folds and (kept := rebuilt.past.kept()):
             again = chats.fresh("stateful", SURFACE + room, own=OWN)
             again.past.restore(kept)
             if again.past.digest.turns:
