@@ -236,8 +236,12 @@ def test_the_page_opens_them_turn_by_turn_with_what_a_fold_dropped(opened: Path)
     assert folded.ours.dropped
     assert f"turn {folded.number} <span" in page
     assert "messages of the prompt before" in page
-    assert "with the latest state" in page
     assert not [turn for turn in first.turns if turn.base and turn.base.dropped], "stateless drops nothing"
+
+
+def test_a_message_that_ends_with_the_latest_state_says_so() -> None:
+    said = {"role": "user", "content": "go on [2 steps]", "volatile": 9}
+    assert (sides._role(said), sides._role({**said, "volatile": 0})) == ("user with the latest state", "user")
 
 
 def test_determinism_is_told_as_it_was_seen(opened: Path) -> None:

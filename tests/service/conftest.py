@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from langgraph_sdk.schema import StreamPart
 
 HERE = Path(__file__).parent
+
+COMING = 20.0
+"""Seconds that whoever is on the way to a gate may take."""
 
 
 class Server:
@@ -119,6 +123,18 @@ async def at_the_gate(client: LangGraphClient, thread: str, run: str) -> list[St
 
 
 def open_gate(path: Path) -> None:
-    """Let whoever waits at the gate go on, and take it away; waits until somebody is there."""
-    path.write_text("go")
+    """Let whoever waits at the gate go on, and take it away; waits until somebody is there.
+
+    A run that was stopped on its way to the gate never comes: after `COMING` seconds nobody is waited for.
+    """
+    until = time.monotonic() + COMING
+    while time.monotonic() < until:
+        try:
+            gate = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # nobody has it open to read
+            time.sleep(0.005)
+            continue
+        os.write(gate, b"go")
+        os.close(gate)
+        break
     path.unlink()
