@@ -1,7 +1,7 @@
 """A client whose callers share messages: what they ask while an answer is under way goes out together after it.
 
 A message costs a system call and a wake-up on each side, whatever it holds, so a busy process sends fewer of them. A
-command that comes alone goes out at once, over a connection that is kept for that: to take one from redis-py's pool and
+command that comes alone goes out at once. All go over one connection that is kept: to take one from redis-py's pool and
 put it back is a quarter of a command.
 """
 
@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
+from redis.exceptions import ResponseError
 
 from satchel.memory.patience import anew
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from redis.asyncio.connection import Connection
 
     Command = tuple[tuple[Any, ...], Mapping[str, Any]]
     Asked = tuple[Sequence[Command], asyncio.Future[list[Any]]]
@@ -34,7 +37,7 @@ class Gathering(Redis):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._kept = _Kept(connection_pool=self.connection_pool, single_connection_client=True)
+        self._line: Connection | None = None
         self._asked: list[Asked] = []
         self._busy = False
         self._sending: asyncio.Task[None] | None = None
@@ -43,9 +46,8 @@ class Gathering(Redis):
         """See redis-py."""
         if args[0] in WAITING:
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py has no types here
-        if not self._busy:
-            return await self._alone(args, options)
-        (answer,) = await self.together([(args, options)])
+        one = [(args, options)]
+        (answer,) = await (self.together(one) if self._busy else self._alone(one))
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -53,12 +55,12 @@ class Gathering(Redis):
     async def rest(self) -> None:
         """Close the connections that nobody uses now; the next commands open new ones."""
         if not self._busy:
-            await self._kept.aclose()
+            await self._leave()
         await self.connection_pool.disconnect(inuse_connections=False)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
         """See redis-py."""
-        await self._kept.aclose()
+        await self._leave()
         await super().aclose(close_connection_pool)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002 - redis-py's signature
@@ -74,12 +76,12 @@ class Gathering(Redis):
             self._begin(loop)
         return await answers
 
-    async def _alone(self, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
-        """The answer of a command while nothing else is under way; what is asked meanwhile goes out after it."""
+    async def _alone(self, commands: Sequence[Command]) -> list[Any]:
+        """The answers of commands while nothing else is under way; what is asked meanwhile goes out after it."""
         self._busy = True
         try:
             with anew():
-                return await self._kept.execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py has no types here
+                return await self._got(commands)
         finally:
             self._busy = False
             self._asked = [(some, answers) for some, answers in self._asked if not answers.done()]
@@ -118,24 +120,33 @@ class Gathering(Redis):
             if not answers.done():
                 answers.set_result(mine)
 
-    async def _got(self, commands: list[Command]) -> list[Any]:
-        if len(commands) == 1:
-            args, options = commands[0]
-            return [await self._kept.execute_command(*args, **options)]  # type: ignore[no-untyped-call]  # as above
-        await self._kept.aclose()  # gives its connection to the message
-        message = Pipeline(self.connection_pool, self.response_callbacks, transaction=False, shard_hint=None)
-        message.command_stack = commands
+    async def _got(self, commands: Sequence[Command]) -> list[Any]:
+        if self._line is None:
+            self._line = await self.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py has no types here
+        line = self._line
+
+        async def ask() -> list[Any]:
+            await line.send_packed_command(line.pack_commands([args for args, _ in commands]))
+            return [await self._answer(line, *command, alone=len(commands) == 1) for command in commands]
+
+        async def hang_up(_: Exception) -> None:
+            await line.disconnect()
+
+        return await line.retry.call_with_retry(ask, hang_up)
+
+    async def _answer(self, line: Connection, args: Sequence[Any], options: Mapping[str, Any], *, alone: bool) -> Any:
         try:
-            return await message.execute(raise_on_error=False)
-        finally:
-            await message.aclose()
+            return await self.parse_response(line, args[0], **options)
+        except ResponseError as error:
+            if alone:
+                raise  # it may pass, and the command is tried again
+            return error
 
-
-class _Kept(Redis):
-    """redis-py's client over one connection; one that nobody closes says no more of it than a pool does."""
-
-    def __del__(self, *_: Any) -> None:
-        """See redis-py."""
+    async def _leave(self) -> None:
+        """Give the connection back to the pool."""
+        if self._line is not None:
+            line, self._line = self._line, None
+            await self.connection_pool.release(line)
 
 
 class _Gathered(Pipeline):

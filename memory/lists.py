@@ -6,12 +6,12 @@ serialised again.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.list_seen import Seen
+from satchel.memory.marks import mark
 from satchel.memory.points import LIST_ID, entry_name
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ class Pieces:
             of = kept[-1][0]
             kept = kept[:-1]
         else:
-            of = secrets.token_bytes(LIST_ID)
+            of = mark(LIST_ID)
         if len(kept) >= MOST_SEGMENTS:
-            of, kept, last = secrets.token_bytes(LIST_ID), (), 0
+            of, kept, last = mark(LIST_ID), (), 0
         entries = {entry_name(of, n): refs[n] for n in range(last, len(refs))}
         return Pieces(refs, (*kept, (of, len(refs))), seen), entries
 

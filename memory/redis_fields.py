@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from satchel.memory import scripts
 from satchel.memory.fields import Changed
 from satchel.memory.keys import RunKeys, fields_key, fields_member, index_of_fields, named
+from satchel.memory.marks import mark
 from satchel.memory.store import ThreadId
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ServerFields:
         words: list[bytes | int | str] = [
             b"*" if change.generation is None else change.generation,
             "*" if change.size is None else change.size,
-            secrets.token_bytes(6),
+            mark(6),
             change.token,
         ]
         for part in (change.put.items(), change.fresh.items(), change.top.items(), change.push):

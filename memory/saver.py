@@ -8,7 +8,6 @@ serves any thread and any loop.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import weakref
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from copy import copy
@@ -23,6 +22,7 @@ from satchel.memory.checkpoints import Checkpoints
 from satchel.memory.errors import SatchelError
 from satchel.memory.listing import Listing
 from satchel.memory.loops import Everywhere
+from satchel.memory.marks import mark
 from satchel.memory.open import opener
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class RedisSaver(Closing, BaseCheckpointSaver[str]):
     def get_next_version(self, current: str | float | None, channel: None) -> str:  # noqa: ARG002 - the port names it
         """The version after one: a counter, and a random part, so that two branches never share a version."""
         last = int(current.partition(".")[0], 16) if isinstance(current, str) else int(current or 0)
-        return f"{last + 1:08x}.{secrets.token_hex(5)}"
+        return f"{last + 1:08x}.{mark(5).hex()}"
 
     def close(self) -> None:
         """Close the connections, those of a running event loop a moment later; used again, the saver opens new ones."""

@@ -10,6 +10,7 @@ from satchel.memory import keys
 from satchel.memory.errors import LeaseLost
 from satchel.memory.holder import Holder
 from satchel.memory.keys import RunKeys, stream_key
+from satchel.memory.marks import mark
 from satchel.memory.run_rows import FIELDS, row_of
 from satchel.memory.runs import Admitted, NoTurn, RunRow, ThreadRow, Turn, Written
 from satchel.memory.sentences import lost
@@ -157,7 +158,7 @@ class ServerRuns(ServerBusy):
     async def append(self, turn: Turn, events: Events) -> Written:
         """Append events to the run's stream."""
         at = [RunKeys.of(turn.thread).fence, stream_key(turn.thread, turn.run)]
-        args = [turn.token, secrets.token_hex(4), MOST_EVENTS, *chain.from_iterable(events)]
+        args = [turn.token, mark(4).hex(), MOST_EVENTS, *chain.from_iterable(events)]
         done, *places = await self._run("APPEND", at, args)
         if not done:
             raise LeaseLost(lost(turn.thread))

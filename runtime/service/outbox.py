@@ -12,11 +12,8 @@ if TYPE_CHECKING:
     from satchel.memory.runs import Events, Turn
     from satchel.memory.streams import Streams
 
-GATHER = 0.02
-"""Seconds that the beginning of a run, or a piece of a message, waits for what comes next."""
-
-SMALL = ("metadata", "messages")
-"""What waits: how the names of such events begin."""
+WAITS = {"metadata": 0.01, "messages": 0.03}
+"""Events that wait for what comes next, by how their names begin, and for how many seconds."""
 
 MOST = 32
 """Pieces that wait, at most."""
@@ -45,10 +42,11 @@ class Outbox:
             self._values = data
             return
         self._waiting.append((name, dumps(data)))
-        if not name.startswith(SMALL) or len(self._waiting) >= MOST:
+        seconds = next((seconds for begins, seconds in WAITS.items() if name.startswith(begins)), None)
+        if seconds is None or len(self._waiting) >= MOST:
             await self._write()
         elif self._timer is None and not self._last_values:
-            self._timer = asyncio.create_task(self._soon())
+            self._timer = asyncio.create_task(self._soon(seconds))
 
     async def flush(self) -> None:
         """Write what waits."""
@@ -66,8 +64,8 @@ class Outbox:
             events, self._waiting = self._waiting, []
         return events if self._values is None else [*events, ("values", dumps(self._values))]
 
-    async def _soon(self) -> None:
-        await asyncio.sleep(GATHER)
+    async def _soon(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
         self._timer = None
         try:
             await self._write()

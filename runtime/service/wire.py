@@ -44,6 +44,8 @@ def at(milliseconds: int) -> str:
 
 def _plain(value: object) -> Any:
     """What JSON has not got, as something that it has: the first row whose kind it is, else a text."""
+    if isinstance(value, BaseModel):
+        return value.model_dump()
     if dataclasses.is_dataclass(value) and not isinstance(value, (type, Interrupt)):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     shape = next((shape for kinds, shape in _SHAPES if isinstance(value, kinds)), str)
@@ -94,7 +96,6 @@ _FOLDERS = re.compile(r"(?<![\w:/.])(?:/[\w.@+~-]+)+/(?=[\w.@+~-]+)|\b[A-Za-z]:\
 
 
 _SHAPES: list[tuple[Any, Callable[[Any], Any]]] = [
-    (BaseModel, lambda value: value.model_dump()),
     (Interrupt, interrupt),
     (BaseException, error),
     (Mapping, dict),
