@@ -365,14 +365,15 @@ def lost(prompt: Prompt, before: Sequence[Turn], pages: dict[str, str]) -> list[
         (s, t) for turn in before for s, t in texts(turn)
         if ref(SALT, s) not in reachable and squeeze(t) not in bare and squeeze(slim(t)) not in bare
     ]  # fmt: skip
-    return [(seq, text) for seq, text in gone if _as_json(text) not in bare and not _in_cells(text, said)]
+    return [(seq, text) for seq, text in gone if _as_json(text) not in bare and not in_cells(text, said)]
 
 
 def _as_json(text: str) -> str:
     return squeeze(json.dumps(text, ensure_ascii=False)[1:-1])
 
 
-def _in_cells(text: str, said: str) -> bool:
+def in_cells(text: str, said: str) -> bool:
+    """Whether every name and value of a JSON text is said, as in the rows of a table."""
     try:
         value = json.loads(text, parse_int=str, parse_float=str)
     except ValueError:

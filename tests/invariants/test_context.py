@@ -97,7 +97,7 @@ def seen(asked: chats.Asked, newest: list[Turn], pages: dict[str, str]) -> None:
     for turn in newest:
         for seq, text in zip(turn.seqs, (m.content for m in turn.messages), strict=True):
             forms = (text, chats.mended(text), describe(slim(text), ref(SALT, seq)))
-            there = any(chats.squeeze(form)[:10] in bare for form in forms)
+            there = any(chats.squeeze(form)[:10] in bare for form in forms) or chats.in_cells(text, said)
             behind = ref(SALT, seq) in said or bool(pages)
             assert there or (behind and (deep or turn is not newest[-1])), (seq, text[:50])
 
