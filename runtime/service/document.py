@@ -100,9 +100,10 @@ ANSWERS: Mapping[str, Answer] = {
 ALSO: Mapping[str, Answer] = {
     "POST /threads/{thread}/runs/{run}/cancel": _json(dict[str, Any]),  # with `wait`
     "POST /v1/chat/completions": STREAM,  # with `stream`
+    "POST /threads/{thread}/commands": (400, JSON, shapes.Problem | shapes.CommandProblem),
     "GET /readyz": (503, JSON, shapes.Ready),
 }
-"""A second answer that is no refusal."""
+"""A second answer, in the place of the refusal with the same status if there is one."""
 
 REFUSED: Mapping[int, str] = {
     400: "The request cannot be done as it is.",

@@ -22,6 +22,15 @@ class Problem(Shape):
     detail: str | list[Json]
 
 
+class CommandProblem(Shape):
+    """Why a command of streaming version 3 was not done."""
+
+    type: Literal["error"]
+    id: int | None
+    error: str
+    message: str
+
+
 class Place(Shape):
     """A checkpoint."""
 
