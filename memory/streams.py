@@ -8,7 +8,7 @@ hands on itself, once the store has it, so nobody asks the store for that.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,6 @@ AGAIN = 0.2
 
 SOON = 0.05
 """Seconds that the shared reader leaves a run to this process, which may be about to execute it."""
-
 
 LAST = 1.0
 """Seconds that the reader has to end when it is told to."""
@@ -110,6 +109,7 @@ class Streams:
         self._followers: dict[Place, set[Follower]] = {}
         self._after: dict[Place, str] = {}
         self._writing: dict[Place, str] = {}
+        self._bells: defaultdict[ThreadId, set[asyncio.Event]] = defaultdict(set)
         self._reader: asyncio.Task[None] | None = None
         self._asked: dict[Place, str] = {}
         self._soon: asyncio.TimerHandle | None = None
@@ -151,12 +151,26 @@ class Streams:
     def writing(self, place: Place) -> Iterator[None]:
         """Between claiming a run's turn and its end: nobody else writes events of it."""
         self._writing[place] = START
+        for bell in self._bells.get(place[0], ()):
+            bell.set()
         try:
             yield
         finally:
             del self._writing[place]
             if place in self._after:  # it goes on elsewhere
                 self._look()
+
+    @contextmanager
+    def beginnings(self, thread: ThreadId) -> Iterator[asyncio.Event]:
+        """What is set when a run of a thread begins in this process."""
+        bell = asyncio.Event()
+        self._bells[thread].add(bell)
+        try:
+            yield bell
+        finally:
+            self._bells[thread].discard(bell)
+            if not self._bells[thread]:
+                del self._bells[thread]
 
     async def append(self, turn: Turn, events: Events) -> None:
         """Write events and hand them on. Raises `StoreError`."""

@@ -18,7 +18,8 @@ from satchel.runtime.service import faults
 from satchel.runtime.service.agents import ServedAgent
 from satchel.runtime.service.assistants import Assistants
 from satchel.runtime.service.dispatcher import SLOTS, Dispatcher, InProcess
-from satchel.runtime.service.graphs import ServedGraph, resolved
+from satchel.runtime.service.factories import Maker
+from satchel.runtime.service.graphs import ServedGraph
 from satchel.runtime.service.metrics import Metrics
 from satchel.runtime.service.queued import Queued
 from satchel.runtime.service.saver import DiscreetSaver
@@ -154,5 +155,7 @@ class Service:
         if isinstance(made, Agent):
             heard = (*made.listeners, self.metrics.agent, *([self.telemetry.agent(name)] if self.telemetry else ()))
             return ServedAgent(name, made.but(store=self.store, tenant=tenant, listeners=heard))
-        parts = {"checkpointer": self.saver(tenant), "store": self.memory(tenant), "name": name}
-        return ServedGraph(name, (await resolved(made)).copy(update=parts), self.saver(tenant))
+        saver, store, maker = self.saver(tenant), self.memory(tenant), Maker(made)
+        async with maker.reading(store) as graph:
+            parts = {"checkpointer": saver, "store": store, "name": name}
+            return ServedGraph(name, graph.copy(update=parts), saver, maker)

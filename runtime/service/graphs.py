@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast, is_typeddict
 
 from langgraph.types import Command, Send, StateUpdate
 
 from satchel.memory.checkpoints import TOKEN
-from satchel.memory.errors import ConfigError, UnknownHandle
+from satchel.memory.errors import UnknownHandle
 from satchel.runtime.service import snapshots
 from satchel.runtime.service.modes import Modes
 from satchel.runtime.service.served import PLACE, Job, Part, Place, Rest
@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
     from satchel.memory.saver import RedisSaver
     from satchel.memory.store import ThreadId
+    from satchel.runtime.service.factories import Maker
 
     Graph = Pregel[Any, Any, Any, Any]
 
+
+PARTS = ("checkpointer", "store", "name")
+"""What the service gives to a graph."""
 
 CLOSED = ("__", "langgraph_auth_")
 """What keys begin with that a client cannot set: LangGraph's own, and who calls."""
@@ -31,10 +35,11 @@ CLOSED = ("__", "langgraph_auth_")
 class ServedGraph:
     """A graph of one tenant."""
 
-    def __init__(self, name: str, graph: Graph, saver: RedisSaver) -> None:
+    def __init__(self, name: str, graph: Graph, saver: RedisSaver, maker: Maker) -> None:
         self.name = name
         self.graph = graph
         self._saver = saver
+        self._maker = maker
 
     async def stream(self, job: Job) -> AsyncIterator[Part]:
         """Drive a run; one that a crash cut off goes on at its own last checkpoint."""
@@ -45,17 +50,19 @@ class ServedGraph:
             given, place = None, Place()
         modes = Modes(job.modes)
         config = self._config(job, place)
+        context = _context(self.graph, job.asked.get("context") or {})
         options: dict[str, Any] = {
-            "context": _context(self.graph, job.asked.get("context") or {}),
+            "context": context,
             "interrupt_before": job.asked.get("interrupt_before") or None,
             "interrupt_after": job.asked.get("interrupt_after") or None,
             "durability": job.asked["durability"],
             "subgraphs": bool(job.asked.get("stream_subgraphs")),
         }
-        source = modes.source(self.graph, given, config, options, job.control)
-        async with aclosing(source) as parts:  # type: ignore[type-var]  # it is a generator
-            async for part in parts:
-                yield part
+        async with self._made(job, config, context) as graph:
+            source = modes.source(graph, given, config, options, job.control)
+            async with aclosing(source) as parts:  # type: ignore[type-var]  # it is a generator
+                async for part in parts:
+                    yield part
 
     async def rest(self, thread: ThreadId) -> Rest:
         """How the thread stands."""
@@ -137,6 +144,17 @@ class ServedGraph:
         found = self.graph.get_subgraphs(namespace=ns, recurse=recurse)
         return {name: snapshots.schemas(cast("Graph", graph)) for name, graph in found}
 
+    @asynccontextmanager
+    async def _made(self, job: Job, config: RunnableConfig, context: Any) -> AsyncIterator[Graph]:
+        """The graph for a run: that which is there, or one that is made for it."""
+        if self._maker.fixed:
+            yield self.graph
+            return
+        parts = {name: getattr(self.graph, name) for name in PARTS}
+        user = job.asked.get("user") or None
+        async with self._maker.running(config, _typed(self.graph, context), user, parts["store"]) as graph:
+            yield graph.copy(update=parts)
+
     async def _began(self, job: Job) -> bool:
         """Whether the newest checkpoint of the thread is of this run."""
         found = await self._saver.aget_tuple(_at(job.thread, Place()))
@@ -168,6 +186,12 @@ def _context(graph: Graph, given: Mapping[str, Any]) -> Mapping[str, Any] | None
     named = {name for kind in schema.__mro__ for name in getattr(kind, "__annotations__", ())}
     known = {key: value for key, value in given.items() if key in named}
     return None if is_typeddict(schema) and not known else known
+
+
+def _typed(graph: Graph, context: Mapping[str, Any] | None) -> Any:
+    """The context as the graph's schema has it. Raises what the schema raises."""
+    schema = graph.context_schema
+    return context if schema is None or context is None or is_typeddict(schema) else schema(**context)
 
 
 def _at(thread: ThreadId, place: Place) -> RunnableConfig:
@@ -202,24 +226,3 @@ def _values(values: Any) -> Any:
     if isinstance(values, Mapping) and "__command__" in values:
         return _command(values["__command__"])
     return values
-
-
-async def resolved(made: object) -> Graph:
-    """The graph behind what a user serves: compiled, to be compiled, or a function that makes one.
-
-    Raises `ConfigError` for anything else.
-    """
-    from inspect import isawaitable, signature  # noqa: PLC0415 - only for a function
-
-    from langgraph.graph import StateGraph  # noqa: PLC0415 - as above
-    from langgraph.pregel import Pregel  # noqa: PLC0415 - as above
-
-    if callable(made) and not isinstance(made, Pregel):
-        made = made({"configurable": {}}) if signature(made).parameters else made()
-        if isawaitable(made):
-            made = await made
-    if isinstance(made, StateGraph):
-        made = made.compile()
-    if not isinstance(made, Pregel):
-        raise ConfigError(f"{made!r:.80} is neither an Agent nor a LangGraph graph; serve one of these")
-    return made

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
+from langchain_core._api import suppress_langchain_beta_warning
 from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
 from langgraph.types import StreamMode
 
@@ -20,6 +21,9 @@ ASKED = {"messages-tuple": "messages"}
 """Modes of the API under another name in the graph."""
 
 KNOWN = set(get_args(StreamMode))
+
+PROTOCOL = "protocol"
+"""Asks for what LangGraph itself streams in version 3, under the names of the modes; its messages as `message`."""
 
 
 class Modes:
@@ -45,6 +49,15 @@ class Modes:
         control: RunControl,
     ) -> AsyncIterator[Part]:
         """Run the graph and give its events."""
+        if PROTOCOL in self._modes:
+            del options["subgraphs"]  # version 3 always has them
+            with suppress_langchain_beta_warning():
+                run: Any = await graph.astream_events(given, config, version="v3", control=control, **options)
+            async with run:
+                async for event in run:
+                    for part in _protocol(event["method"], **event["params"]):
+                        yield part
+            return
         if "events" in self._modes:
             events: Any = graph.astream_events(given, config, version="v2", stream_mode=self.asked, **options)
             async for event in events:
@@ -91,6 +104,22 @@ class Modes:
                 return self.parts(*(chunk if subgraphs else ((), *chunk)))
         kept = {key: value for key, value in event.get("metadata", {}).items() if key[:2] != "__"}
         return [Part("events", {**event, "metadata": kept})]
+
+
+def _protocol(
+    method: str, *, namespace: Sequence[str], data: Any, interrupts: Sequence[Any] = (), **_: Any
+) -> Iterator[Part]:
+    """The events of one of version 3, which tells of messages only in pieces, and of waiting beside the values."""
+    name = "|".join([method, *namespace])
+    if method == "messages":
+        piece, _ = data
+        if not isinstance(piece, BaseMessage):
+            yield Part("|".join(["message", *namespace]), piece)
+        return
+    if isinstance(data, Mapping):
+        data = {key: value for key, value in data.items() if key != "__interrupt__"}
+        data |= {"__interrupt__": interrupts} if interrupts else {}
+    yield Part(name, data)
 
 
 def _whole_message(chunk: BaseMessageChunk) -> BaseMessage:

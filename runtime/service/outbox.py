@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from satchel.memory.runs import Events, Turn
     from satchel.memory.streams import Streams
 
-WAITS = {"metadata": 0.01, "messages": 0.03}
+WAITS = {"metadata": 0.01, "message": 0.03}
 """Events that wait for what comes next, by how their names begin, and for how many seconds."""
 
 MOST = 32

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from satchel.memory.runs import END, order
 from satchel.runtime.service import wire
 from satchel.runtime.service.chat_answers import text
+from satchel.runtime.service.modes import PROTOCOL
 
 if TYPE_CHECKING:
     from satchel.memory.runs import Event, RunRow
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 Told = dict[str, Any]
 
 CHANNELS = ("values", "updates", "messages", "tools", "custom", "lifecycle", "input", "tasks", "checkpoints")
-MODES = ["values", "messages-tuple", "tools", "custom"]
-"""What a run is asked to stream, so that its events can be told."""
+MODES = [PROTOCOL, "values", "messages-tuple", "tools", "custom"]
+"""What a run is asked to stream, so that its events can be told; a graph that knows the first needs no other."""
 
 PLAIN = {"tools", "custom", "updates", "tasks"}
 """Modes whose events are told as they are."""
@@ -62,16 +63,27 @@ class Teller:
             self._graph = str(wire.loads(row.doc)["graph_id"])
             self._inner, self._done, self._pieces, self._waits, self._error = [], [], {}, set(), None
             yield "lifecycle", [], {"event": "running", "graph_name": self._graph}
-        elif mode == "values":
-            yield from self._values(ns, data)
-        elif mode == "messages":
-            yield from (("messages", ns, one) for one in self._message(data[0]))
         elif mode == "error":
             self._error = data["message"]
         elif mode == END:
             yield from self._end(data)
+        else:
+            yield from self._of_graph(mode, ns, data)
+
+    def _of_graph(self, mode: str, ns: list[str], data: Any) -> Iterator[tuple[str, Sequence[str], Any]]:
+        if mode == "values":
+            yield from self._values(ns, data)
+        elif mode == "messages":
+            yield from (("messages", ns, one) for one in self._message(data[0]))
+        elif mode == "message":
+            yield "messages", ns, data
+        elif mode == "lifecycle":
+            yield from self._inner_end(data["namespace"], data)
         elif mode in PLAIN:
             yield mode, ns, data
+        if mode == "tools" and data.get("event") == "tool-finished":
+            below = [*ns, f"tools:{data['tool_call_id']}"]
+            yield from (("messages", below, one) for one in _answer(data["output"]))
 
     def _values(self, ns: Sequence[str], data: Any) -> Iterator[tuple[str, Sequence[str], Any]]:
         waits = data.pop("__interrupt__", None) if isinstance(data, dict) else None
@@ -81,10 +93,16 @@ class Teller:
                 yield "input.requested", ns, {"interrupt_id": one["id"], "payload": one["value"]}
         below = [inner for inner in self._inner if not waits and len(inner) > len(ns) and inner[: len(ns)] == [*ns]]
         for inner in reversed(below):  # values come at the end of a step, and so of the graphs within it
-            self._inner.remove(inner)
-            self._done.append(inner)
-            yield "lifecycle", inner, {"event": "completed", "graph_name": inner[-1].partition(":")[0]}
+            yield from self._inner_end(inner, {"event": "completed"})
         yield "values", ns, data
+
+    def _inner_end(self, ns: list[str], how: Told) -> Iterator[tuple[str, Sequence[str], Any]]:
+        """The end of a graph within the graph, once; its beginning was told with its first event."""
+        if ns in self._inner and how["event"] != "started":
+            self._inner.remove(ns)
+            self._done.append(ns)
+            told = {key: value for key, value in how.items() if key in {"event", "error"}}
+            yield "lifecycle", ns, {**told, "graph_name": ns[-1].partition(":")[0]}
 
     def _message(self, message: dict[str, Any]) -> Iterator[Told]:
         kind, name = str(message.get("type")), str(message.get("id"))
@@ -120,6 +138,25 @@ class Teller:
         for ns in reversed(self._inner):
             yield "lifecycle", ns, {**how, "graph_name": ns[-1].partition(":")[0]}
         yield "lifecycle", [], {**how, "graph_name": self._graph}
+
+
+def _answer(output: Any) -> Iterator[Told]:
+    """What a tool answered, as a message."""
+    if not isinstance(output, dict) or output.get("type") != "tool":
+        return
+    block = {"type": "text", "text": text(output.get("content"))}
+    yield {"event": "message-start", "role": "tool", "id": output.get("id"), "tool_call_id": output["tool_call_id"]}
+    yield {"event": "content-block-start", "index": 0, "content": {"type": "text", "text": ""}}
+    yield {"event": "content-block-delta", "index": 0, "content": block}
+    yield {"event": "content-block-finish", "index": 0, "content": block}
+    yield {"event": "message-finish", "metadata": {}}
+
+
+def pauses(event: Told) -> bool:
+    """Whether clients stop reading what a run tells: it waits for an answer, or has ended."""
+    params = event["params"]
+    ended = event["method"] == "lifecycle" and not params["namespace"] and params["data"]["event"] != "running"
+    return bool(ended) or event["method"] == "input.requested"
 
 
 class Wish:

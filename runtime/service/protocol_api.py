@@ -15,7 +15,7 @@ from pydantic import Field
 from satchel.runtime.service import answers, faults, runs, streaming, thread_stream, threads, wire
 from satchel.runtime.service.caller import Called
 from satchel.runtime.service.models import Body, RunCreate
-from satchel.runtime.service.protocol import CHANNELS, MODES, Teller, Wish
+from satchel.runtime.service.protocol import CHANNELS, MODES, Teller, Wish, pauses
 
 if TYPE_CHECKING:
     from satchel.memory.store import ThreadId
@@ -26,6 +26,10 @@ router = APIRouter(tags=["protocol"])
 
 PATIENCE, PAUSE = 5.0, 0.02
 """Seconds that an answer waits for the end of the run that asked, and between two looks."""
+
+SETTLE = 0.1
+"""Seconds until a pause or an end is told: langgraph-sdk has several streams open and ends all with the first that
+tells of one, whatever the others still have to bring."""
 
 
 class Command(Body):
@@ -115,8 +119,9 @@ async def _subscribe(call: Caller, at: ThreadId, params: dict[str, Any]) -> dict
 
 
 async def _run(call: Caller, at: ThreadId, asked: dict[str, Any]) -> str:
-    streamed = {"stream_mode": MODES, "stream_subgraphs": True, "stream_resumable": True, "if_not_exists": "create"}
-    return (await runs.accept(call, RunCreate.model_validate({**asked, **streamed}), at.name)).run
+    streamed = {"stream_subgraphs": True, "stream_resumable": True, "if_not_exists": "create"}
+    body = RunCreate.model_validate({**asked, **streamed}).model_copy(update={"stream_mode": MODES})
+    return (await runs.accept(call, body, at.name)).run
 
 
 COMMANDS: dict[str, Callable[[Caller, ThreadId, dict[str, Any]], Awaitable[dict[str, Any]]]] = {
@@ -147,4 +152,6 @@ async def _sse(call: Caller, at: ThreadId, wish: Wish) -> AsyncIterator[bytes]:
             continue
         for event in teller.tell(*one):
             if wish.wants(event):
+                if pauses(event):
+                    await asyncio.sleep(min(SETTLE, event["params"]["timestamp"] / 1000 + SETTLE - time.time()))
                 yield b"event: %b\ndata: %b\nid: %d\n\n" % (event["method"].encode(), wire.dumps(event), event["seq"])

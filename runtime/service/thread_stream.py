@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Header, Query
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["threads"])
 
 POLL = 0.2
-"""Seconds between two looks for a run to come."""
+"""Seconds between two looks for a run to come, which another process may execute."""
 
 
 async def told(call: Caller, at: ThreadId, after: str | None) -> AsyncIterator[tuple[RunRow, Event] | None]:
@@ -34,17 +35,21 @@ async def told(call: Caller, at: ThreadId, after: str | None) -> AsyncIterator[t
     seen = {row.id for row in await service.runs.runs(at) if row.status in runs.ENDED} if after is None else set()
     start = START if after is None or after in streaming.FROM_THE_START else after
     beat = time.monotonic()
-    while not service.draining:
-        rows = [row for row in await service.runs.runs(at) if row.id not in seen and row.status != "pending"]
-        if rows:
-            seen.add(rows[0].id)
-            async for event in _events(call, at, rows[0], start):
-                yield None if event is None else (rows[0], event)
-            continue
-        await asyncio.sleep(POLL)
-        if time.monotonic() - beat >= streaming.BEAT:
-            beat = time.monotonic()
-            yield None
+    with service.streams.beginnings(at) as bell:
+        while not service.draining:
+            bell.clear()
+            rows = [row for row in await service.runs.runs(at) if row.id not in seen and row.status != "pending"]
+            if rows:
+                seen.add(rows[0].id)
+                async for event in _events(call, at, rows[0], start):
+                    yield None if event is None else (rows[0], event)
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL):
+                    await bell.wait()
+            if time.monotonic() - beat >= streaming.BEAT:
+                beat = time.monotonic()
+                yield None
 
 
 async def _events(call: Caller, at: ThreadId, row: RunRow, start: str) -> AsyncIterator[Event | None]:
