@@ -14,6 +14,7 @@ from satchel.memory.errors import SatchelError
 from satchel.runtime.service import (
     assistants_api,
     chat,
+    crons_api,
     faults,
     own_api,
     protocol_api,
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from satchel.runtime.telemetry import Telemetry
 
 ROUTERS = (
-    runs_api.router,  # the first is found first
+    crons_api.router,  # the first is found first
+    runs_api.router,
     own_api.router,
     assistants_api.router,
     threads_api.router,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
 
 from satchel.runtime.service.auth import Known
 from satchel.runtime.service.auth_sdk import holds
-from satchel.runtime.service.engine import Service
 from satchel.runtime.service.guard import KNOWN
 from satchel.runtime.service.rules import judged
+
+if TYPE_CHECKING:
+    from satchel.runtime.service.engine import Service
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,13 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     "GET /threads/{thread}/runs/{run}/join": ("threads", "read"),
     "GET /threads/{thread}/runs/{run}/stream": ("threads", "read"),
     "POST /threads/{thread}/runs/{run}/cancel": ("threads", "update"),
+    "POST /runs/crons": ("crons", "create"),
+    "POST /threads/{thread}/runs/crons": ("crons", "create"),
+    "POST /runs/crons/search": ("crons", "search"),
+    "POST /runs/crons/count": ("crons", "search"),
+    "GET /runs/crons/{cron}": ("crons", "read"),
+    "PATCH /runs/crons/{cron}": ("crons", "update"),
+    "DELETE /runs/crons/{cron}": ("crons", "delete"),
     "PUT /store/items": ("store", "put"),
     "GET /store/items": ("store", "get"),
     "DELETE /store/items": ("store", "delete"),
@@ -77,7 +84,7 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
 }
 """A route that has no row is closed to those who have rules."""
 
-IDS = {"thread": "thread_id", "run": "run_id", "assistant": "assistant_id"}
+IDS = {"thread": "thread_id", "run": "run_id", "assistant": "assistant_id", "cron": "cron_id"}
 """Parts of paths, as handlers know them."""
 
 NAMESPACES = {"search": "namespace_prefix", "list_namespaces": "prefix"}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableConfig  # noqa: TC002 - LangGraph reads the annotations of nodes
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.runtime import Runtime  # noqa: TC002 - LangGraph reads the annotations of nodes
@@ -99,6 +100,14 @@ async def ask(state: MessagesState) -> MessagesState:
 asker = StateGraph(MessagesState).add_node(ask).add_edge(START, "ask").compile()
 
 
+async def mark(state: State, config: RunnableConfig) -> State:  # noqa: ARG001 - the shape of a node
+    effect(f"marked {config['metadata']['run_id']} {config['metadata']['run_attempt']}")
+    return {"done": ["marked"]}
+
+
+marks = StateGraph(State).add_node(mark).add_edge(START, "mark").compile()
+
+
 @dataclass
 class Told:
     who: str = "nobody"
@@ -139,6 +148,6 @@ thrifty = Agent(Scripted(reader), [look], context_limit=60_000, budget=Budget(st
 echo = Agent("sim:echo")
 
 served = {
-    "steps": steps, "chat": chat, "outer": outer, "told": told, "asker": asker, "failing": failing,
+    "steps": steps, "chat": chat, "outer": outer, "told": told, "asker": asker, "failing": failing, "marks": marks,
     "book": book, "thrifty": thrifty, "echo": echo, "agent": desk,
 }  # fmt: skip
