@@ -18,6 +18,7 @@ from satchel.runtime.service import (
     faults,
     own_api,
     protocol_api,
+    protocol_socket,
     runs_api,
     store_api,
     thread_stream,
@@ -44,6 +45,7 @@ ROUTERS = (
     threads_api.router,
     thread_stream.router,
     protocol_api.router,
+    protocol_socket.router,
     store_api.router,
     chat.router,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.runs import END, order
@@ -18,8 +18,8 @@ CHANNELS = ("values", "updates", "messages", "tools", "custom", "lifecycle", "in
 MODES = ["values", "messages-tuple", "tools", "custom"]
 """What a run is asked to stream, so that its events can be told."""
 
-PLAIN = {"tools", "custom", "updates", "tasks"}
-"""Modes whose events are told as they are."""
+PLAIN = {"tools", "custom", "tasks"}
+"""Modes whose events are told as they are; `updates` one by one, and `checkpoints`, as on the reference server, not."""
 
 STEP = 1_000
 """Numbers that are left for the events of one millisecond."""
@@ -42,7 +42,8 @@ class Teller:
         moment = order(event.id)[0]
         for n, (method, ns, data) in enumerate(self._all(row, event)):
             self._seq = max(self._seq + 1, moment * STEP)
-            params = {"namespace": list(ns), "timestamp": moment, "data": data}
+            said = data if method == "updates" else {"data": data}
+            params = {"namespace": list(ns), "timestamp": moment, **said}
             yield {
                 "type": "event",
                 "event_id": f"{row.id}:{event.id}.{n}",
@@ -70,6 +71,8 @@ class Teller:
             self._error = data["message"]
         elif mode == END:
             yield from self._end(data)
+        elif mode == "updates":
+            yield from (("updates", ns, one) for one in _updates(data))
         elif mode in PLAIN:
             yield mode, ns, data
 
@@ -120,6 +123,13 @@ class Teller:
         for ns in reversed(self._inner):
             yield "lifecycle", ns, {**how, "graph_name": ns[-1].partition(":")[0]}
         yield "lifecycle", [], {**how, "graph_name": self._graph}
+
+
+def _updates(data: Mapping[str, Any]) -> Iterator[Told]:
+    """What each node changed; what it waits for is told as input that is requested."""
+    for node, change in data.items():
+        if node != "__interrupt__":
+            yield {"data": change if isinstance(change, dict) else {"value": change}, "node": node}
 
 
 class Wish:

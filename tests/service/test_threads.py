@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 import pytest
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.service.conftest import Server
 
+Way = Literal["sse", "websocket"]
+WAYS = pytest.mark.parametrize("way", ["sse", "websocket"])
 SAID: Any = {"messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -41,8 +44,9 @@ async def test_a_thread_is_followed_over_its_runs_and_read_on_after_an_event(cli
     assert lifecycle == [seen[n] for n in (0, 3, 4, 7)]
 
 
-async def test_a_session_starts_a_run_and_gets_its_values_and_its_output(client: LangGraphClient) -> None:
-    async with client.threads.stream(assistant_id="steps") as session:
+@WAYS
+async def test_a_session_starts_a_run_and_gets_its_values_and_its_output(client: LangGraphClient, way: Way) -> None:
+    async with client.threads.stream(assistant_id="steps", transport=way) as session:
         await session.run.start(input={"name": "a"})
         values = [value async for value in session.values]
         output: Any = await session.output
@@ -50,24 +54,26 @@ async def test_a_session_starts_a_run_and_gets_its_values_and_its_output(client:
     assert output["done"] == ["first a", "second a"]
 
 
-async def test_a_session_gets_messages_in_pieces_and_finds_subgraphs(client: LangGraphClient) -> None:
-    async with client.threads.stream(assistant_id="chat") as session:
+@WAYS
+async def test_a_session_gets_messages_in_pieces_and_finds_subgraphs(client: LangGraphClient, way: Way) -> None:
+    async with client.threads.stream(assistant_id="chat", transport=way) as session:
         await session.run.start(input=SAID)
         messages = [message async for message in session.messages]
         assert [str(await message.text) for message in messages] == ["hello there my friend"]
-    async with client.threads.stream(assistant_id="outer") as session:
+    async with client.threads.stream(assistant_id="outer", transport=way) as session:
         await session.run.start(input=SAID)
         assert [graph.graph_name async for graph in session.subgraphs] == ["inner"]
         output: Any = await session.output
         assert output["messages"][-1]["content"] == "hello there my friend"
 
 
-async def test_a_session_answers_an_interrupt(client: LangGraphClient) -> None:
+@WAYS
+async def test_a_session_answers_an_interrupt(client: LangGraphClient, way: Way) -> None:
     for assistant, given, answer, key, end in (
         ("steps", {"ask": True}, "yes", "answer", "yes"),
         ("thrifty", {"task": "read"}, {"add_budget": {"steps": 60}}, "output", f"read {TURNS - 1} pages"),
     ):
-        async with client.threads.stream(assistant_id=assistant) as session:
+        async with client.threads.stream(assistant_id=assistant, transport=way) as session:
             await session.run.start(input=given)
             async for _ in session.values:
                 pass
@@ -77,8 +83,9 @@ async def test_a_session_answers_an_interrupt(client: LangGraphClient) -> None:
         assert output[key] == end
 
 
-async def test_a_run_that_fails_ends_its_session(client: LangGraphClient) -> None:
-    async with client.threads.stream(assistant_id="failing") as session:
+@WAYS
+async def test_a_run_that_fails_ends_its_session(client: LangGraphClient, way: Way) -> None:
+    async with client.threads.stream(assistant_id="failing", transport=way) as session:
         await session.run.start(input=SAID)
         with pytest.raises(Exception, match="wrong on purpose"):
             await session.output
@@ -97,3 +104,30 @@ async def test_what_is_no_command_or_channel_is_told(server: Server, client: Lan
             assert (await http.post("/commands", json=asked)).json()["error"] == code
         assert (await http.post("/stream/events", json={"channels": ["nothing"]})).status_code == 400
         assert (await http.post("/stream/events", json={})).status_code == 400
+
+
+async def test_a_thread_tells_what_its_nodes_change_and_its_tasks_do(server: Server, client: LangGraphClient) -> None:
+    name = (await client.threads.create())["thread_id"]
+    modes: Any = ["updates", "tasks", "checkpoints"]
+    run = await client.runs.create(name, "steps", input={"name": "a"}, stream_mode=modes, stream_resumable=True)
+    await client.runs.join(name, run["run_id"])
+    asked = {"channels": ["updates", "tasks", "checkpoints", "lifecycle"]}
+    told = []
+    async with (
+        httpx.AsyncClient(base_url=server.url) as http,
+        http.stream("POST", f"/threads/{name}/stream/events", json=asked) as answer,
+    ):
+        async for line in answer.aiter_lines():
+            if line.startswith("data: "):
+                told.append(json.loads(line.removeprefix("data: ")))
+            if told and told[-1]["params"]["data"].get("event") == "completed":
+                break
+    updates = [one["params"] for one in told if one["method"] == "updates"]
+    assert [(one["node"], one["data"]["done"]) for one in updates] == [
+        ("first", ["first a"]),
+        ("second", ["second a"]),
+    ]
+    tasks = [one["params"]["data"] for one in told if one["method"] == "tasks"]
+    assert [(one["name"], "result" in one) for one in tasks] == [
+        (name, ended) for name in ("first", "second") for ended in (False, True)
+    ]
