@@ -1,12 +1,14 @@
-"""The bodies of requests about crons, as langgraph-sdk sends them."""
+"""The bodies of requests about crons, as langgraph-sdk sends them, and what is answered."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import Field
 
 from satchel.runtime.service.models import Body, Count, Offset, RunOptions, StreamMode
+from satchel.runtime.service.shapes import Json, Shape
 
 CronField = Literal[
     "cron_id", "assistant_id", "thread_id", "user_id", "end_time", "schedule", "timezone", "payload", "next_run_date",
@@ -55,3 +57,19 @@ class CronSearch(CronCount):
     sort_by: CronSort | None = None
     sort_order: Literal["asc", "desc"] | None = None
     select: list[CronField] | None = None
+
+
+class Cron(Shape):
+    """Runs that come again and again."""
+
+    cron_id: UUID
+    assistant_id: UUID
+    thread_id: UUID | None
+    schedule: str
+    timezone: str | None
+    end_time: str | None
+    payload: Json
+    next_run_date: str | None
+    metadata: Json
+    on_run_completed: Literal["delete", "keep"] | None
+    enabled: bool

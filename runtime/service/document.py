@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from satchel.runtime.service import shapes
+from satchel.runtime.service.cron_models import Cron
 from satchel.runtime.service.guard import OPEN
 
 if TYPE_CHECKING:
@@ -73,12 +74,12 @@ ANSWERS: Mapping[str, Answer] = {
     "POST /runs/wait": _json(Any),
     "POST /runs/batch": _json(list[shapes.Run]),
     "POST /runs/cancel": _none(204),
-    "POST /runs/crons": _json(shapes.Cron),
-    "POST /threads/{thread}/runs/crons": _json(shapes.Cron),
+    "POST /runs/crons": _json(Cron),
+    "POST /threads/{thread}/runs/crons": _json(Cron),
     "POST /runs/crons/search": _json(OBJECTS),
     "POST /runs/crons/count": _json(int),
-    "GET /runs/crons/{cron}": _json(shapes.Cron),
-    "PATCH /runs/crons/{cron}": _json(shapes.Cron),
+    "GET /runs/crons/{cron}": _json(Cron),
+    "PATCH /runs/crons/{cron}": _json(Cron),
     "DELETE /runs/crons/{cron}": _none(204),
     "GET /threads/{thread}/stream": STREAM,
     "POST /threads/{thread}/commands": _json(dict[str, Any]),

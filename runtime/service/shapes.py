@@ -102,22 +102,6 @@ class Run(Shape):
     updated_at: str
 
 
-class Cron(Shape):
-    """Runs that come again and again."""
-
-    cron_id: UUID
-    assistant_id: UUID
-    thread_id: UUID | None
-    schedule: str
-    timezone: str | None
-    end_time: str | None
-    payload: Json
-    next_run_date: str | None
-    metadata: Json
-    on_run_completed: Literal["delete", "keep"] | None
-    enabled: bool
-
-
 class Assistant(Shape):
     """A version of an assistant."""
 
