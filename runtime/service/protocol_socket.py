@@ -28,9 +28,12 @@ router = APIRouter()
 READ, ASK = "POST /threads/{thread}/stream/events", "POST /threads/{thread}/commands"
 """Whose rules hold for what is heard, and for what is asked."""
 
-RESTART, FAULT, REFUSED = 1012, 1011, 1008
-"""Why a connection is closed, in the registry of RFC 6455: the server ends and clients come again, it failed, or a rule
-forbids it; what is refused before it opens is a 403 to the client."""
+RESTART, FAULT = 1012, 1011
+"""Why a connection is closed, in the registry of RFC 6455: the server ends and clients come again, or it failed."""
+
+REFUSED, REASON = 4_000, 100
+"""Added to the status that a request would have been refused with, as LangGraph's client for JavaScript reads it; and
+characters of a reason: a frame that closes holds 123 bytes."""
 
 MOST = 16
 """Subscriptions of one connection."""
@@ -44,8 +47,11 @@ async def socket(thread: str, connection: WebSocket) -> None:
     try:
         call = await speaker(connection, READ, {})
         at = await place(call, thread)
-    except faults.Refused:
-        await connection.close(REFUSED)
+    except faults.Refused as problem:
+        await connection.accept()
+        await connection.close(
+            REFUSED + problem.status_code, str(problem.detail).encode("ascii", "replace").decode()[:REASON]
+        )
         return
     await connection.accept()
     await Conversation(connection, call, at).hold()

@@ -126,8 +126,9 @@ async def test_pages_from_elsewhere_and_what_is_no_thread_are_refused() -> None:
         for other in ("https://theirs.example", "null"):
             with pytest.raises(InvalidStatus, match="403"):
                 await connect(at(url), origin=Origin(other)).__aenter__()
-        with pytest.raises(InvalidStatus, match="403"):
-            await connect(at(url, "abc")).__aenter__()
+        async with connect(at(url, "abc")) as socket:
+            with pytest.raises(ConnectionClosed, match=r"4422.*Invalid thread ID"):
+                await socket.recv()
         async with connect(at(url)) as socket:
             with pytest.raises(ConnectionClosed, match="1009"):  # too big
                 await asked(socket, "x" * 3_000)
