@@ -67,13 +67,12 @@ async def test_a_session_gets_messages_in_pieces_and_finds_subgraphs(client: Lan
         assert output["messages"][-1]["content"] == "hello there my friend"
 
 
-@WAYS
-async def test_a_session_answers_an_interrupt(client: LangGraphClient, way: Way) -> None:
+async def test_a_session_answers_an_interrupt(client: LangGraphClient) -> None:
     for assistant, given, answer, key, end in (
         ("steps", {"ask": True}, "yes", "answer", "yes"),
         ("thrifty", {"task": "read"}, {"add_budget": {"steps": 60}}, "output", f"read {TURNS - 1} pages"),
     ):
-        async with client.threads.stream(assistant_id=assistant, transport=way) as session:
+        async with client.threads.stream(assistant_id=assistant) as session:
             await session.run.start(input=given)
             async for _ in session.values:
                 pass
@@ -83,9 +82,8 @@ async def test_a_session_answers_an_interrupt(client: LangGraphClient, way: Way)
         assert output[key] == end
 
 
-@WAYS
-async def test_a_run_that_fails_ends_its_session(client: LangGraphClient, way: Way) -> None:
-    async with client.threads.stream(assistant_id="failing", transport=way) as session:
+async def test_a_run_that_fails_ends_its_session(client: LangGraphClient) -> None:
+    async with client.threads.stream(assistant_id="failing") as session:
         await session.run.start(input=SAID)
         with pytest.raises(Exception, match="wrong on purpose"):
             await session.output
