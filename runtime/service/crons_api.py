@@ -41,16 +41,13 @@ async def _create(call: Caller, body: CronCreate, thread: str | None) -> Respons
             raise
         raise faults.missing(f"Assistant '{body.assistant_id:.80}' not found") from None
     now, _ = await service.crons.due(1)
-    given = {"enabled": True, **_given(body), "assistant_id": assistant}
     fresh: Cron = {
         "cron_id": name, "assistant_id": assistant, "thread_id": thread, "user_id": call.known.name, "end_time": None,
-        "timezone": None, "payload": {}, "metadata": {}, "created_at": wire.at(now), "tenant": call.tenant,
-        "next": None, "wanted": None, "serving": None,
+        "timezone": None, "enabled": True, "payload": {}, "metadata": {}, "created_at": wire.at(now),
+        "tenant": call.tenant, "next": None, "wanted": None, "serving": None,
     }  # fmt: skip
-    made = crons.changed(fresh, given, now)
+    made = crons.changed(fresh, {**_given(body), "assistant_id": assistant}, now)
     made["on_run_completed"] = None if thread else body.on_run_completed or "delete"
-    if body.enabled is None:
-        del made["payload"]["enabled"]
     made = await _allowed(call, made)
     how = await service.crons.put(
         (call.tenant, name), wire.dumps(made), at=crons.due(made), limit=service.settings.crons
@@ -72,8 +69,8 @@ async def _allowed(call: Caller, cron: Cron) -> Cron:
     if call.known.rules is None:
         return cron
     payload = cron["payload"]
-    thread = cron["thread_id"]
-    asked = {**payload, "metadata": dict(payload.get("metadata") or {}), **({"thread_id": thread} if thread else {})}
+    thread = {"thread_id": uuid.UUID(cron["thread_id"])} if cron["thread_id"] else {}
+    asked = {**payload, **thread, "metadata": dict(payload.get("metadata") or {})}
     wanted = await call.known.rules.judge("threads", "create_run", asked)
     kept = {"metadata": asked["metadata"]} if asked["metadata"] else {}
     return {**cron, "payload": {**payload, **kept}, "wanted": wanted and dict(wanted)}
