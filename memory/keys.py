@@ -65,6 +65,26 @@ DELIVERIES = "satchel:{deliveries}:due"
 """The sorted set of what has to be told, of all tenants, by when it may be tried, in milliseconds since 1970."""
 
 
+def crons_key(tenant: str) -> str:
+    """The hash of a tenant's crons: in the slot of all crons, so that one script changes it and `CRONS`."""
+    return f"satchel:{{crons}}:{_quoted(tenant)}"
+
+
+CRONS = "satchel:{crons}::due"
+"""The sorted set of crons, of all tenants, by when they are due, in milliseconds since 1970. No tenant is named so."""
+
+
+def cron_member(tenant: str, cron: str) -> str:
+    """A cron of any tenant, as `CRONS` lists it."""
+    return f"{_quoted(tenant)}:{_quoted(cron)}"
+
+
+def cron_of(listed: bytes) -> tuple[str, str]:
+    """The tenant and the id of a cron from how `CRONS` lists it."""
+    tenant, _, cron = listed.partition(b":")
+    return named(tenant), named(cron)
+
+
 def listed(thread: ThreadId) -> str:
     """How a thread is listed."""
     return _quoted(thread.name)

@@ -90,6 +90,8 @@ class MemoryRuns(MemoryEvents):
         self, thread: ThreadId, run: str, doc: bytes, *, strategy: Strategy, due: int, make: bytes | None, limit: int
     ) -> Admitted:
         """Accept a run, once."""
+        if self._events(thread, run) and await self.run(thread, run) is None:
+            return Admitted("over")
         if thread not in self._threads:
             if make is None:
                 return Admitted("absent")

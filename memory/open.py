@@ -12,6 +12,7 @@ from satchel.memory.redis_errors import public
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from satchel.memory.crons import Crons
     from satchel.memory.deliveries import Deliveries
     from satchel.memory.keyring import Keyring
     from satchel.memory.memory_store import MemoryStore
@@ -92,6 +93,17 @@ def deliveries_of(store: Store) -> Deliveries:
     from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
 
     return ServerDeliveries(store) if isinstance(store, ServerStore) else MemoryDeliveries()
+
+
+def crons_of(store: Store) -> Crons:
+    """What keeps crons, over the connections of a store that `runs_of` takes, too; encrypted if the store is."""
+    from satchel.memory.crons import MemoryCrons, SealedCrons, ServerCrons  # noqa: PLC0415 - loaded only when used
+    from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
+    from satchel.memory.sealed import SealedStore  # noqa: PLC0415 - as above
+
+    if isinstance(store, SealedStore) and isinstance(store.inner, ServerStore):
+        return SealedCrons(store.inner, store.keys)
+    return ServerCrons(store) if isinstance(store, ServerStore) else MemoryCrons()
 
 
 async def _embedded() -> Store:

@@ -32,8 +32,9 @@ end
 ADMIT = (
     _RUN
     + """
--- KEYS runs, q, all    ARGV run, doc, strategy, due, now, doc of a new thread (or empty), limit
+-- KEYS runs, q, all, stream    ARGV run, doc, strategy, due, now, doc of a new thread (or empty), limit
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return {'ok'} end
+if redis.call('EXISTS', KEYS[4]) == 1 then return {'over'} end
 if redis.call('HEXISTS', KEYS[1], 'thread') == 0 then
   if ARGV[6] == '' then return {'absent'} end
   redis.call('HSET', KEYS[1], 'thread', ARGV[6])

@@ -95,7 +95,7 @@ class NoTurn:
 class Admitted:
     """What became of a run that was offered, and which runs stood before it."""
 
-    how: Literal["ok", "absent", "busy", "full"]
+    how: Literal["ok", "absent", "busy", "full", "over"]
     before: tuple[str, ...] = ()
 
 
@@ -148,7 +148,7 @@ class Runs(Protocol):
         """Accept a run. `make` is the `doc` of a thread that is not there yet (None: `absent`).
 
         `busy` if the strategy is `reject` and the queue holds a run, `full` if it holds `limit`. Accepted twice is
-        accepted once.
+        accepted once, and `over` if it has ended since and was dropped with its thread, while its events are there.
         """
 
     async def claim(self, thread: ThreadId, *, ttl: float) -> Turn | NoTurn:

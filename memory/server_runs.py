@@ -102,9 +102,9 @@ class ServerRuns(ServerBusy):
         ]
         names = RunKeys.of(thread)
         args = [run, doc, strategy, due, now(), make or b"", limit]
-        how, *before = await self._run("ADMIT", [names.runs, names.q, names.all], args, lists)
+        how, *before = await self._run("ADMIT", [names.runs, names.q, names.all, stream_key(thread, run)], args, lists)
         if how != b"ok":
-            await self._unlist(thread, run, "run")
+            await self._unlist(thread, run, "run" if make is None or await self.row(thread) else "thread")
         return Admitted(cast("Any", how.decode()), tuple(found.decode() for found in before))
 
     async def claim(self, thread: ThreadId, *, ttl: float) -> Turn | NoTurn:

@@ -14,9 +14,11 @@ from satchel.memory.errors import SatchelError
 from satchel.runtime.service import (
     assistants_api,
     chat,
+    crons_api,
     faults,
     own_api,
     protocol_api,
+    protocol_socket,
     runs_api,
     store_api,
     thread_stream,
@@ -36,12 +38,14 @@ if TYPE_CHECKING:
     from satchel.runtime.telemetry import Telemetry
 
 ROUTERS = (
-    runs_api.router,  # the first is found first
+    crons_api.router,  # the first is found first
+    runs_api.router,
     own_api.router,
     assistants_api.router,
     threads_api.router,
     thread_stream.router,
     protocol_api.router,
+    protocol_socket.router,
     store_api.router,
     chat.router,
 )

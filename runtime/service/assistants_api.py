@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 from fastapi.responses import Response  # noqa: TC002 - FastAPI reads the routes' annotations
 
-from satchel.runtime.service import answers, faults, threads
+from satchel.runtime.service import answers, crons, faults, threads
 from satchel.runtime.service.assistants import OWN
 from satchel.runtime.service.caller import Called
 from satchel.runtime.service.faults import wrong
@@ -83,6 +83,7 @@ async def delete(assistant: str, call: Called, *, delete_threads: bool = False) 
     """Remove an assistant, and with `delete_threads` the threads whose last run was one of its."""
     found = await _own(call, assistant)
     await call.service.assistants.delete(call.tenant, found["assistant_id"])
+    await crons.forget(call.service.crons, call.tenant, "assistant_id", found["assistant_id"])
     if delete_threads:
         wanted = {"metadata": {"assistant_id": found["assistant_id"]}}
         for row in await threads.matching(call, ThreadSearch.model_validate(wanted)):

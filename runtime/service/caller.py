@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
 
 from satchel.runtime.service.auth import Known
 from satchel.runtime.service.auth_sdk import holds
-from satchel.runtime.service.engine import Service
 from satchel.runtime.service.guard import KNOWN
-from satchel.runtime.service.rules import judged
+from satchel.runtime.service.rules import heard, judged
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
+
+    from satchel.runtime.service.engine import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,13 @@ async def caller(request: Request) -> Caller:
     known: Known = request.scope[KNOWN]
     wanted = await judged(request, known.rules) if known.rules is not None else None
     return Caller(known, request.app.state.service, wanted, getattr(request.state, "namespace", None))
+
+
+async def speaker(connection: HTTPConnection, operation: str, sent: dict[str, Any]) -> Caller:
+    """The caller of what came over a WebSocket, as if it had come by an operation. Raises `Refused`."""
+    known: Known = connection.scope[KNOWN]
+    wanted = await heard(connection, operation, sent, known.rules) if known.rules is not None else None
+    return Caller(known, connection.app.state.service, wanted)
 
 
 Called = Annotated[Caller, Depends(caller)]

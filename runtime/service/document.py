@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from satchel.runtime.service import shapes
+from satchel.runtime.service.cron_models import Cron
 from satchel.runtime.service.guard import OPEN
 
 if TYPE_CHECKING:
@@ -73,6 +74,13 @@ ANSWERS: Mapping[str, Answer] = {
     "POST /runs/wait": _json(Any),
     "POST /runs/batch": _json(list[shapes.Run]),
     "POST /runs/cancel": _none(204),
+    "POST /runs/crons": _json(Cron),
+    "POST /threads/{thread}/runs/crons": _json(Cron),
+    "POST /runs/crons/search": _json(OBJECTS),
+    "POST /runs/crons/count": _json(int),
+    "GET /runs/crons/{cron}": _json(Cron),
+    "PATCH /runs/crons/{cron}": _json(Cron),
+    "DELETE /runs/crons/{cron}": _none(204),
     "GET /threads/{thread}/stream": STREAM,
     "POST /threads/{thread}/commands": _json(dict[str, Any]),
     "POST /threads/{thread}/stream/events": STREAM,
@@ -120,7 +128,7 @@ REFUSED: Mapping[int, str] = {
 }
 
 UUID = {"format": "uuid"}
-PATHS: Mapping[str, str] = {"thread": "uuid", "run": "uuid", "assistant": "assistant"}
+PATHS: Mapping[str, str] = {"thread": "uuid", "run": "uuid", "assistant": "assistant", "cron": "uuid"}
 """What parts of paths are."""
 
 FIELDS: Mapping[tuple[str, str], str] = {
@@ -131,6 +139,7 @@ FIELDS: Mapping[tuple[str, str], str] = {
     ("AssistantCreate", "assistant_id"): "uuid",
     ("AssistantCreate", "graph_id"): "graph",
     ("AssistantPatch", "graph_id"): "graph",
+    ("CronCreate", "assistant_id"): "assistant",
     ("ChatBody", "model"): "assistant",
 }
 """What fields of bodies are."""
@@ -140,6 +149,7 @@ MAKES: Mapping[str, Mapping[str, str]] = {
     "POST /threads/{thread}/copy": {"thread": "/thread_id"},
     "POST /threads/{thread}/runs": {"thread": "/thread_id", "run": "/run_id"},
     "POST /runs": {"thread": "/thread_id", "run": "/run_id"},
+    "POST /runs/crons": {"cron": "/cron_id"},
     "POST /assistants": {"assistant": "/assistant_id"},
 }
 """Operations that make something, and where in the answer its id stands: links lead from there to what takes one."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from satchel.memory.errors import ConfigError
 from satchel.memory.langgraph_store import RedisStore
 from satchel.memory.memory_store import MemoryStore
-from satchel.memory.open import deliveries_of, rates_of, runs_of
+from satchel.memory.open import crons_of, deliveries_of, rates_of, runs_of
 from satchel.memory.saver import RedisSaver
 from satchel.memory.streams import Streams
 from satchel.memory.tasks import ended
@@ -17,6 +17,7 @@ from satchel.runtime.agent import Agent
 from satchel.runtime.service import faults
 from satchel.runtime.service.agents import ServedAgent
 from satchel.runtime.service.assistants import Assistants
+from satchel.runtime.service.clock import Clock
 from satchel.runtime.service.dispatcher import SLOTS, Dispatcher, InProcess
 from satchel.runtime.service.factories import Maker
 from satchel.runtime.service.graphs import ServedGraph
@@ -30,6 +31,7 @@ from satchel.runtime.settings import Settings
 from satchel.runtime.stores import open_store
 
 if TYPE_CHECKING:
+    from satchel.memory.crons import Crons
     from satchel.memory.rates import Rates
     from satchel.memory.runs import Runs
     from satchel.memory.store import Store
@@ -52,6 +54,8 @@ class Service:
     queued: Queued
     rates: Rates
     webhooks: Webhooks
+    crons: Crons
+    clock: Clock
     _saver: RedisSaver
 
     def __init__(
@@ -103,6 +107,8 @@ class Service:
             self.dispatcher = self._local = dispatcher
             self._looking = asyncio.create_task(dispatcher.worker(), name="worker")
             self._telling = asyncio.create_task(self.webhooks.work(), name="webhooks")
+            self.crons, self.clock = crons_of(self.store), Clock(self)
+            self._ticking = asyncio.create_task(self.clock.work(), name="clock")
             self._started = True
 
     async def drain(self) -> None:
@@ -111,6 +117,7 @@ class Service:
             return
         self.draining = True
         self.streams.wake()
+        await ended(self._ticking)
         if self._looking is not None:
             await ended(self._looking)
         closing = asyncio.create_task(self._local.aclose())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from fastapi.responses import Response
 from starlette.requests import HTTPConnection
@@ -72,7 +73,10 @@ class Guard:
         service, settings = self._service, self._settings
         if service.draining:
             raise Refused(503, "the server is ending; try again in a moment", {"Retry-After": "1"})
-        known = await self._known(HTTPConnection(scope))
+        connection = HTTPConnection(scope)
+        if scope["type"] == "websocket" and not _ours(connection, settings):
+            raise Refused(403, "pages from elsewhere may not open a WebSocket here")
+        known = await self._known(connection)
         await service.start()
         if known.name:
             wait = await service.rates.take(known.tenant, known.name, rate=settings.requests, burst=settings.burst)
@@ -110,6 +114,12 @@ def refusal(problem: Exception) -> Response:
     if isinstance(problem, SatchelError):
         return faults.told(problem)
     return Response(dumps({"detail": "Internal Server Error"}), 500, media_type="application/json")
+
+
+def _ours(connection: HTTPConnection, settings: ServiceSettings) -> bool:
+    """Whether a WebSocket is opened by no page, by one from here or by one that is named: browsers ask nobody else."""
+    origin = connection.headers.get("origin")
+    return origin is None or origin in settings.origins or urlsplit(origin).netloc == connection.headers.get("host")
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -110,31 +110,36 @@ class History(Body):
     checkpoint: dict[str, Any] | None = None
 
 
-class RunCreate(Body):
-    """A run, in all its forms."""
+class RunOptions(Body):
+    """What may be asked of a run, at once or again and again."""
 
-    assistant_id: str
     input: Any = None
-    command: dict[str, Any] | None = None
     config: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
-    stream_mode: Modes = Field(default_factory=list)
     stream_subgraphs: bool = False
     stream_resumable: bool = False
     interrupt_before: Nodes = None
     interrupt_after: Nodes = None
-    feedback_keys: Names | None = None
     webhook: str | None = None
+    multitask_strategy: Literal["reject", "rollback", "interrupt", "enqueue"] | None = None
+    durability: Literal["sync", "async", "exit"] | None = None
+    checkpoint_during: bool | None = None
+
+
+class RunCreate(RunOptions):
+    """A run, in all its forms."""
+
+    assistant_id: str
+    command: dict[str, Any] | None = None
+    stream_mode: Modes = Field(default_factory=list)
+    feedback_keys: Names | None = None
     checkpoint: dict[str, Any] | None = None
     checkpoint_id: str | None = None
-    multitask_strategy: Literal["reject", "rollback", "interrupt", "enqueue"] | None = None
     if_not_exists: Literal["create", "reject"] | None = None
     on_disconnect: Literal["cancel", "continue"] | None = None
     on_completion: Literal["delete", "keep"] | None = None
     after_seconds: Annotated[float, Field(ge=0, le=10**8)] | None = None
-    durability: Literal["sync", "async", "exit"] | None = None
-    checkpoint_during: bool | None = None
     thread_id: str | None = None
 
 

@@ -23,7 +23,10 @@ ASKED = {"messages-tuple": "messages"}
 KNOWN = set(get_args(StreamMode))
 
 PROTOCOL = "protocol"
-"""Asks for what LangGraph itself streams in version 3, under the names of the modes; its messages as `message`."""
+"""Asks for what LangGraph itself streams in version 3, under the names of the modes but for what looks different."""
+
+OTHERWISE = {"messages": "message", "updates": "update"}
+"""What looks different in version 3, under names of its own."""
 
 
 class Modes:
@@ -110,11 +113,11 @@ def _protocol(
     method: str, *, namespace: Sequence[str], data: Any, interrupts: Sequence[Any] = (), **_: Any
 ) -> Iterator[Part]:
     """The events of one of version 3, which tells of messages only in pieces, and of waiting beside the values."""
-    name = "|".join([method, *namespace])
+    name = "|".join([OTHERWISE.get(method, method), *namespace])
     if method == "messages":
         piece, _ = data
         if not isinstance(piece, BaseMessage):
-            yield Part("|".join(["message", *namespace]), piece)
+            yield Part(name, piece)
         return
     if isinstance(data, Mapping):
         data = {key: value for key, value in data.items() if key != "__interrupt__"}

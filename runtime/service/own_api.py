@@ -70,7 +70,7 @@ async def ready(request: Request) -> Response:
 @router.get("/info")
 async def info() -> Response:
     """Versions, and which parts of the API there are."""
-    flags = {"assistants": True, "crons": False, "langsmith": False}
+    flags = {"assistants": True, "crons": True, "langsmith": False}
     told = {"version": version("satchel"), "langgraph_py_version": version("langgraph"), "flags": flags}
     return answers.json({**told, "host": {"kind": "self-hosted"}})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.runs import END, order
@@ -19,8 +19,9 @@ CHANNELS = ("values", "updates", "messages", "tools", "custom", "lifecycle", "in
 MODES = [PROTOCOL, "values", "messages-tuple", "tools", "custom"]
 """What a run is asked to stream, so that its events can be told; a graph that knows the first needs no other."""
 
-PLAIN = {"tools", "custom", "updates", "tasks"}
-"""Modes whose events are told as they are."""
+PLAIN = {"tools", "custom", "tasks"}
+"""Modes whose events are told as they are; `updates` one by one unless the graph streams version 3 itself, and
+`checkpoints`, as on the reference server, not."""
 
 STEP = 1_000
 """Numbers that are left for the events of one millisecond."""
@@ -43,7 +44,8 @@ class Teller:
         moment = order(event.id)[0]
         for n, (method, ns, data) in enumerate(self._all(row, event)):
             self._seq = max(self._seq + 1, moment * STEP)
-            params = {"namespace": list(ns), "timestamp": moment, "data": data}
+            said = data if method == "updates" else {"data": data}
+            params = {"namespace": list(ns), "timestamp": moment, **said}
             yield {
                 "type": "event",
                 "event_id": f"{row.id}:{event.id}.{n}",
@@ -77,6 +79,10 @@ class Teller:
             yield from (("messages", ns, one) for one in self._message(data[0]))
         elif mode == "message":
             yield "messages", ns, data
+        elif mode == "updates":
+            yield from (("updates", ns, one) for one in _updates(data))
+        elif mode == "update":
+            yield "updates", ns, {"data": data}
         elif mode == "lifecycle":
             yield from self._inner_end(data["namespace"], data)
         elif mode in PLAIN:
@@ -150,6 +156,13 @@ def _answer(output: Any) -> Iterator[Told]:
     yield {"event": "content-block-delta", "index": 0, "content": block}
     yield {"event": "content-block-finish", "index": 0, "content": block}
     yield {"event": "message-finish", "metadata": {}}
+
+
+def _updates(data: Mapping[str, Any]) -> Iterator[Told]:
+    """What each node changed; what it waits for is told as input that is requested."""
+    for node, change in data.items():
+        if node != "__interrupt__":
+            yield {"data": change if isinstance(change, dict) else {"value": change}, "node": node}
 
 
 def pauses(event: Told) -> bool:

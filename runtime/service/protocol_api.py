@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter
@@ -15,7 +15,7 @@ from pydantic import Field
 from satchel.runtime.service import answers, faults, runs, streaming, thread_stream, threads, wire
 from satchel.runtime.service.caller import Called
 from satchel.runtime.service.models import Body, RunCreate
-from satchel.runtime.service.protocol import CHANNELS, MODES, Teller, Wish, pauses
+from satchel.runtime.service.protocol import CHANNELS, MODES, Teller, Told, Wish, pauses
 
 if TYPE_CHECKING:
     from satchel.memory.store import ThreadId
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["protocol"])
 
+Commands = Mapping[str, Callable[["Caller", "ThreadId", dict[str, Any]], Awaitable[dict[str, Any]]]]
 
 PATIENCE, PAUSE = 5.0, 0.02
 """Seconds that an answer waits for the end of the run that asked, and between two looks."""
@@ -48,6 +49,20 @@ class Subscription(Body):
     depth: Annotated[int, Field(ge=0)] | None = None
     since: int = 0
 
+    @property
+    def wish(self) -> Wish:
+        """What it wants to hear."""
+        return Wish(self.channels, self.namespaces or (), self.depth, self.since)
+
+    @property
+    def wrong(self) -> str:
+        """Why nothing can be heard; empty: it can."""
+        if not self.channels:
+            return "channels is empty; name at least one"
+        wrong = [one for one in self.channels if one not in CHANNELS and not one.startswith("custom:")]
+        known = ", ".join(CHANNELS)
+        return f"channels contains {wrong[0]!r:.80}; known are {known} and custom:<name>" if wrong else ""
+
 
 class Unable(Exception):
     """Why a command was not done: the protocol's code and a sentence."""
@@ -60,22 +75,26 @@ class Unable(Exception):
 @router.post("/threads/{thread}/commands")
 async def command(thread: str, body: Command, call: Called) -> Response:
     """Do a command; what cannot be done is an answer of type `error`."""
-    at = await _place(call, thread)
+    told = await answered(call, await place(call, thread), body, COMMANDS)
+    return answers.json(told, 400 if body.id is None or body.method is None else 200)
+
+
+async def answered(call: Caller, at: ThreadId, body: Command, commands: Commands, seq: int = 0) -> Told:
+    """The answer to a command; `seq` is the number of the newest event that was told before it."""
     if body.id is None or body.method is None:
-        return _unable(body, "invalid_argument", "a command has an integer id and the name of a method", 400)
-    if body.method not in COMMANDS:
-        return _unable(body, "unknown_command", f"no command is {body.method:.80}, but {', '.join(COMMANDS)}")
+        return unable(body.id, "invalid_argument", "a command has an integer id and the name of a method")
+    if body.method not in commands:
+        return unable(body.id, "unknown_command", f"no command is {body.method:.80}, but {', '.join(commands)}")
     try:
-        result = await COMMANDS[body.method](call, at, body.params)
+        result = await commands[body.method](call, at, body.params)
     except Unable as problem:
-        return _unable(body, problem.code, str(problem))
+        return unable(body.id, problem.code, str(problem))
     except faults.Refused as problem:
-        return _unable(body, "unknown_error", str(problem.detail))
-    done = {"type": "success", "id": body.id, "result": result, "meta": {"applied_through_seq": 0}}
-    return answers.json(done)
+        return unable(body.id, "unknown_error", str(problem.detail))
+    return {"type": "success", "id": body.id, "result": result, "meta": {"applied_through_seq": seq}}
 
 
-async def _place(call: Caller, thread: str) -> ThreadId:
+async def place(call: Caller, thread: str) -> ThreadId:
     """A thread that the caller may see, or one that is not there yet. Raises 422, and 404 for what is another's."""
     at = await threads.of(call, thread)
     if await call.service.runs.row(at) is not None:
@@ -83,8 +102,9 @@ async def _place(call: Caller, thread: str) -> ThreadId:
     return at
 
 
-def _unable(body: Command, code: str, message: str, status: int = 200) -> Response:
-    return answers.json({"type": "error", "id": body.id, "error": code, "message": message}, status)
+def unable(sent: int | None, code: str, message: str) -> Told:
+    """The answer to a command that was not done; `sent` is its id."""
+    return {"type": "error", "id": sent, "error": code, "message": message}
 
 
 async def _start(call: Caller, at: ThreadId, params: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +144,7 @@ async def _run(call: Caller, at: ThreadId, asked: dict[str, Any]) -> str:
     return (await runs.accept(call, body, at.name)).run
 
 
-COMMANDS: dict[str, Callable[[Caller, ThreadId, dict[str, Any]], Awaitable[dict[str, Any]]]] = {
+COMMANDS: Commands = {
     "run.start": _start,
     "input.respond": _respond,
     "subscription.subscribe": _subscribe,
@@ -135,13 +155,16 @@ COMMANDS: dict[str, Callable[[Caller, ThreadId, dict[str, Any]], Awaitable[dict[
 @router.post("/threads/{thread}/stream/events")
 async def events(thread: str, body: Subscription, call: Called) -> StreamingResponse:
     """The events of a thread's runs that are kept, and of those to come; the thread may come later, too."""
-    for channel in body.channels or [""]:
-        if channel not in CHANNELS and not channel.startswith("custom:"):
-            known = ", ".join(CHANNELS)
-            raise faults.Refused(400, f"channels contains {channel!r:.80}; known are {known} and custom:<name>")
-    wish = Wish(body.channels, body.namespaces or (), body.depth, body.since)
-    stream = _sse(call, await _place(call, thread), wish)
+    if wrong := body.wrong:
+        raise faults.Refused(400, wrong)
+    stream = _sse(call, await place(call, thread), body.wish)
     return StreamingResponse(stream, media_type=streaming.SSE, headers=streaming.HEADERS)
+
+
+async def settle(event: Told) -> None:
+    """Wait until an event may be told that clients stop reading at."""
+    if pauses(event):
+        await asyncio.sleep(min(SETTLE, event["params"]["timestamp"] / 1000 + SETTLE - time.time()))
 
 
 async def _sse(call: Caller, at: ThreadId, wish: Wish) -> AsyncIterator[bytes]:
@@ -152,6 +175,5 @@ async def _sse(call: Caller, at: ThreadId, wish: Wish) -> AsyncIterator[bytes]:
             continue
         for event in teller.tell(*one):
             if wish.wants(event):
-                if pauses(event):
-                    await asyncio.sleep(min(SETTLE, event["params"]["timestamp"] / 1000 + SETTLE - time.time()))
+                await settle(event)
                 yield b"event: %b\ndata: %b\nid: %d\n\n" % (event["method"].encode(), wire.dumps(event), event["seq"])

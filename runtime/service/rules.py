@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fastapi import Request
+    from starlette.requests import HTTPConnection
 
     from satchel.runtime.service.auth import Rules
 
@@ -64,6 +65,13 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     "GET /threads/{thread}/runs/{run}/join": ("threads", "read"),
     "GET /threads/{thread}/runs/{run}/stream": ("threads", "read"),
     "POST /threads/{thread}/runs/{run}/cancel": ("threads", "update"),
+    "POST /runs/crons": ("crons", "create"),
+    "POST /threads/{thread}/runs/crons": ("crons", "create"),
+    "POST /runs/crons/search": ("crons", "search"),
+    "POST /runs/crons/count": ("crons", "search"),
+    "GET /runs/crons/{cron}": ("crons", "read"),
+    "PATCH /runs/crons/{cron}": ("crons", "update"),
+    "DELETE /runs/crons/{cron}": ("crons", "delete"),
     "PUT /store/items": ("store", "put"),
     "GET /store/items": ("store", "get"),
     "DELETE /store/items": ("store", "delete"),
@@ -77,7 +85,7 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
 }
 """A route that has no row is closed to those who have rules."""
 
-IDS = {"thread": "thread_id", "run": "run_id", "assistant": "assistant_id"}
+IDS = {"thread": "thread_id", "run": "run_id", "assistant": "assistant_id", "cron": "cron_id"}
 """Parts of paths, as handlers know them."""
 
 NAMESPACES = {"search": "namespace_prefix", "list_namespaces": "prefix"}
@@ -106,6 +114,11 @@ async def judged(request: Request, rules: Rules) -> Filter | None:
     return found[0] if found else None
 
 
+async def heard(connection: HTTPConnection, operation: str, sent: dict[str, Any], rules: Rules) -> Filter | None:
+    """Ask the rules about what came over a WebSocket, as if it had come by an operation. Raises `Refused`."""
+    return await rules.judge(*ACTIONS[operation], _value(connection, sent))
+
+
 async def _sent(request: Request) -> Any:
     """The JSON of a request: the same object that the route is given, so that changes reach it."""
     try:
@@ -127,7 +140,7 @@ async def _body(request: Request, rules: Rules, row: tuple[str, str], body: Any)
     return wanted
 
 
-def _value(request: Request, given: dict[str, Any]) -> dict[str, Any]:
+def _value(request: HTTPConnection, given: dict[str, Any]) -> dict[str, Any]:
     ids = {IDS[name]: _id(value) for name, value in request.path_params.items() if name in IDS}
     metadata = given.get("metadata")
     return {**given, **ids, "metadata": dict(metadata) if isinstance(metadata, dict) else {}}

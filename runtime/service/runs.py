@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +25,26 @@ if TYPE_CHECKING:
 Run = dict[str, Any]
 
 ENDED = {"success", "error", "timeout", "interrupted"}
-
 BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
+REFUSALS: Mapping[str, tuple[Callable[[str], Exception], str]] = {
+    "absent": (faults.missing, "Thread or assistant not found."),
+    "busy": (faults.conflict, BUSY),
+    "full": (faults.busy, "too many runs wait in this thread"),
+    "over": (faults.conflict, "This run was accepted before and has ended."),
+}
+"""Why the store did not take a run."""
 
+ORIGIN = {"cron_id"}
+"""Keys of a config that say whence a run came."""
 
 NOT_KEPT = {"assistant_id", "thread_id", "after_seconds", "if_not_exists", "checkpoint_id", "checkpoint_during"}
 """What is asked of the acceptance of a run, or kept under another name."""
+
+
+KWARGS = (
+    "input", "command", "context", "stream_mode", "interrupt_before", "interrupt_after", "feedback_keys", "webhook",
+)  # fmt: skip
+"""What is shown of a run as it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +62,34 @@ class Accepted:
         return f"/threads/{self.thread.name}/runs/{self.run}"
 
 
-def _check(service: Service, body: RunCreate) -> None:
+def check(service: Service, body: RunCreate) -> None:
+    """Refuse a run that no thread could take. Raises 400 and 422."""
+    context(body.config or {}, body.context)
     if body.checkpoint_id:
         checked(body.checkpoint_id, "checkpoint")
     if body.webhook:
         service.webhooks.addresses.written(body.webhook)
 
 
-async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: bool = False) -> Accepted:
+async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: bool = False, name: str = "") -> Accepted:
     """Accept a run on a thread, or on one of its own: stored first, then dispatched.
 
-    Raises 404 for an unknown thread or assistant, 409 if the thread is busy and the strategy is `reject`, 422 for an
-    assistant that is neither a UUID nor a graph, 429 if too many runs wait.
+    `name` is its id (empty: a new one): offered again, it is accepted once. Raises 404 for an unknown thread or
+    assistant, 409 if the thread is busy and the strategy is `reject`, 422 for an assistant that is neither a UUID nor a
+    graph, 429 if too many runs wait.
     """
     service = call.service
-    _check(service, body)
-    assistant = await _assistant(call, body.assistant_id)
-    at = await threads.of(call, thread if thread is not None else str(uuid.uuid4()))
+    check(service, body)
+    assistant = await assistant_of(call, body.assistant_id)
+    run = str(name or uuid.uuid4())
+    at = await threads.of(call, thread if thread is not None else str(uuid.uuid5(uuid.UUID(run), "thread")))
     if at.tenant != call.tenant:
         raise faults.missing("Thread or assistant not found.")
     if await service.queued.of(call.tenant) >= service.settings.tenant_queue:
         raise faults.busy("too many runs wait")
-    run = str(uuid.uuid4())
     marks = {"graph_id": assistant["graph_id"], "assistant_id": assistant["assistant_id"]}
     doc = _document(body, assistant, marks, temporary=thread is None and body.on_completion != "keep", wait=wait)
-    create = thread is None or body.if_not_exists == "create"
+    create, seen = thread is None or body.if_not_exists == "create", {**(body.metadata or {}), **owned(call), **marks}
     delay = body.after_seconds or 0.0
     moment = time.time_ns() // 1_000_000
     admitted = await service.runs.admit(
@@ -81,15 +98,12 @@ async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: boo
         wire.dumps({**doc, "tenant": call.tenant, "user": call.known.name, "created_at": wire.at(moment)}),
         strategy=body.multitask_strategy or "enqueue",
         due=moment + int(delay * 1000) if delay else 0,
-        make=threads.document(call, {**owned(call), **marks}, config={"configurable": {}}) if create else None,
+        make=threads.document(call, seen, config={"configurable": {}}) if create else None,
         limit=service.settings.thread_queue,
     )
-    if admitted.how == "absent":
-        raise faults.missing("Thread or assistant not found.")
-    if admitted.how == "busy":
-        raise faults.conflict(BUSY)
-    if admitted.how == "full":
-        raise faults.busy("too many runs wait in this thread")
+    if admitted.how != "ok":
+        refused, why = REFUSALS[admitted.how]
+        raise refused(why)
     service.queued.more(call.tenant)
     if thread is not None:
         await threads.changed(call, at, {"metadata": marks, "config": {"configurable": {}, **doc["config"]}})
@@ -103,7 +117,8 @@ async def accept(call: Caller, body: RunCreate, thread: str | None, *, wait: boo
     return Accepted(at, run, body.stream_resumable, shown(at, run, row, "pending", moment))
 
 
-async def _assistant(call: Caller, name: str) -> dict[str, Any]:
+async def assistant_of(call: Caller, name: str) -> dict[str, Any]:
+    """An assistant that the caller may use. Raises 404, and 422 for what is neither a UUID nor a graph."""
     graphs = call.service.graphs
     if name not in graphs:
         try:
@@ -158,7 +173,7 @@ def _document(
 
 def context(config: Mapping[str, Any], given: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """What a graph is told beside its input: the context, or the older `configurable`. Raises 400 for both."""
-    older = {key: value for key, value in (config.get("configurable") or {}).items() if key not in PLACE}
+    older = {key: value for key, value in (config.get("configurable") or {}).items() if key not in PLACE | ORIGIN}
     if given and older:
         raise faults.Refused(400, faults.BOTH)
     return given or older
@@ -166,16 +181,6 @@ def context(config: Mapping[str, Any], given: Mapping[str, Any] | None) -> Mappi
 
 def shown(thread: ThreadId, run: str, doc: Mapping[str, Any], status: str, updated: int) -> Run:
     """A run, as the API has it."""
-    kwargs = (
-        "input",
-        "command",
-        "context",
-        "stream_mode",
-        "interrupt_before",
-        "interrupt_after",
-        "feedback_keys",
-        "webhook",
-    )
     ids = {"run_id": run, "thread_id": thread.name, "graph_id": doc["graph_id"], "assistant_id": doc["assistant_id"]}
     config, given = doc["config"], doc["config"].get("configurable") or {}
     return {
@@ -185,12 +190,8 @@ def shown(thread: ThreadId, run: str, doc: Mapping[str, Any], status: str, updat
         "metadata": doc["metadata"],
         "status": status,
         "kwargs": {
-            **{name: doc.get(name) for name in kwargs},
-            "config": {
-                **config,
-                "metadata": doc["metadata"],
-                "configurable": {**given, **ids},
-            },
+            **{name: doc.get(name) for name in KWARGS},
+            "config": {**config, "metadata": doc["metadata"], "configurable": {**given, **ids}},
             "subgraphs": doc["stream_subgraphs"],
             "resumable": doc["stream_resumable"],
             "temporary": doc["temporary"],

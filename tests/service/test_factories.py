@@ -33,7 +33,8 @@ def says(word: str) -> Any:
     def node(_: MessagesState) -> dict[str, Any]:
         return {"messages": [{"role": "assistant", "content": word}]}
 
-    return StateGraph(MessagesState, context_schema=Style).add_node("node", node).add_edge(START, "node")
+    made: Any = StateGraph(MessagesState, context_schema=Style)
+    return made.add_node("node", node).add_edge(START, "node")
 
 
 def bare() -> Any:

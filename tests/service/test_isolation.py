@@ -30,6 +30,7 @@ SAID = {"messages": [{"role": "user", "content": "hello"}]}
 RUN = {"assistant_id": "echo", "input": SAID}
 SEARCH: dict[str, Any] = {"metadata": {"mine": "yes"}}
 ITEM = {"namespace": ["mine"], "key": "tea"}
+CRON = {"assistant_id": "echo", "schedule": "0 9 1 1 *", "input": SAID, **SEARCH}
 FORM: dict[str, Any] = {"graph_id": "echo", "metadata": SEARCH["metadata"]}
 
 ROWS: Mapping[str, tuple[int, dict[str, Any]]] = {
@@ -72,6 +73,13 @@ ROWS: Mapping[str, tuple[int, dict[str, Any]]] = {
     "GET /threads/{thread}/runs/{run}/join": (200, {}),
     "GET /threads/{thread}/runs/{run}/stream": (200, {}),
     "POST /threads/{thread}/runs/{run}/cancel": (404, {}),  # the run has ended
+    "POST /runs/crons": (200, {**CRON, "assistant_id": "{assistant}"}),
+    "POST /threads/{thread}/runs/crons": (200, CRON),
+    "POST /runs/crons/search": (200, {"thread_id": "{thread}"}),
+    "POST /runs/crons/count": (200, SEARCH),
+    "GET /runs/crons/{cron}": (200, {}),
+    "PATCH /runs/crons/{cron}": (200, {"metadata": {"seen": "yes"}}),
+    "DELETE /runs/crons/{cron}": (204, {}),
     "PUT /store/items": (204, {**ITEM, "value": {"likes": "black"}}),
     "GET /store/items": (200, {"namespace": "mine", "key": "tea"}),
     "POST /store/items/search": (200, {"namespace_prefix": ["mine"]}),
@@ -149,6 +157,7 @@ class World:
             "name": "steps",
             "completion": self.owner.post("/v1/chat/completions", json=chat).json()["id"].removeprefix("chatcmpl-"),
             "ns": "inner",
+            "cron": self.owner.post(f"/threads/{thread}/runs/crons", json=CRON).json()["cron_id"],
         }
         self.owner.put("/store/items", json={**ITEM, "value": {"likes": "green"}})
 
@@ -169,6 +178,7 @@ class World:
         thread, run, assistant = (self.ids[name] for name in ("thread", "run", "assistant"))
         paths = [f"/threads/{thread}", f"/threads/{thread}/runs", f"/threads/{thread}/runs/{run}"]
         paths += [f"/threads/{thread}/history", f"/assistants/{assistant}", "/store/items?namespace=mine&key=tea"]
+        paths += [f"/runs/crons/{self.ids['cron']}"]
         return [self.owner.get(path).json() for path in paths]
 
     def work(self) -> dict[str, int]:
@@ -263,7 +273,8 @@ def test_the_store_does_the_same_work_for_a_stranger_as_for_nothing(world: World
         }
 
     reading = [name for name in ROWS if name.startswith("GET /threads/{thread}")]
-    reading += ["GET /assistants/{assistant}", "GET /runs/{run}/prompts", "POST /threads/{thread}/copy"]
+    reading += ["GET /assistants/{assistant}", "GET /runs/crons/{cron}", "GET /runs/{run}/prompts"]
+    reading += ["POST /threads/{thread}/copy"]
     for operation in reading:
         tries = [(work(operation, world.ids), work(operation, unknown(world.ids))) for _ in range(3)]
         assert any(foreign == missing for foreign, missing in tries), (operation, tries)

@@ -37,11 +37,16 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.debian
-@pytest.mark.parametrize(("script", "tests"), [("client.test.mjs", 5), ("use_stream.test.mjs", 4)])
+@pytest.mark.parametrize(("script", "tests"), [("client.test.mjs", 7), ("use_stream.test.mjs", 4)])
 def test_a_client_in_javascript_drives_an_agent_of_thirty_turns(
     script: str, tests: int, installed: Path, server: Server
 ) -> None:
-    said = run(["node", "--test", script], installed, SERVED_AT=server.url, SERVED_IN=str(server.folder))
+    said = run(
+        ["node", "--experimental-websocket", "--test", script],
+        installed,
+        SERVED_AT=server.url,
+        SERVED_IN=str(server.folder),
+    )
     assert re.search(rf"^. pass {tests}$", said, re.MULTILINE), said
     assert re.search(r"^. fail 0$", said, re.MULTILINE), said
 

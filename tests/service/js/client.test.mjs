@@ -78,3 +78,22 @@ test("assistants, threads and items are found", async () => {
   assert.equal((await client.store.searchItems(["js"])).items.length, 1);
   await client.store.deleteItem(["js"], "tea");
 });
+
+test("a session over a WebSocket starts a run and hears its values", async () => {
+  const session = client.threads.stream(await thread(), { assistantId: "steps", transport: "websocket" });
+  await session.run.start({ input: { name: "a" } });
+  const heard = [];
+  for await (const values of session.values) heard.push(values.done);
+  assert.deepEqual(heard.at(-1), ["first a", "second a"]);
+  assert.deepEqual((await session.output).done, ["first a", "second a"]);
+  await session.close();
+});
+
+test("a cron is made, found, changed and removed", async () => {
+  const name = await thread();
+  const { cron_id } = await client.crons.createForThread(name, "steps", { schedule: "0 9 1 1 *", input: {} });
+  assert.deepEqual((await client.crons.search({ threadId: name })).map((one) => one.cron_id), [cron_id]);
+  assert.equal((await client.crons.update(cron_id, { enabled: false })).enabled, false);
+  await client.crons.delete(cron_id);
+  assert.equal(await client.crons.count({ threadId: name }), 0);
+});
