@@ -112,6 +112,9 @@ async def _start(call: Caller, at: ThreadId, params: dict[str, Any]) -> dict[str
         raise Unable("invalid_argument", "run.start requires an assistant_id.")
     names = ("assistant_id", "input", "config", "context", "metadata")
     kept: dict[str, Any] = {name: params[name] for name in names if name in params}
+    row = await call.service.runs.row(at)
+    if row and not row.queue and (await threads.shown(call, row, ["interrupts"]))["interrupts"]:
+        kept["command"] = {"resume": kept.pop("input", None)}  # as RemoteGraph expects: it sends no command of its own
     return {"run_id": await _run(call, at, kept)}
 
 

@@ -82,6 +82,18 @@ async def test_a_session_answers_an_interrupt(client: LangGraphClient) -> None:
         assert output[key] == end
 
 
+@WAYS
+async def test_a_start_in_a_thread_that_waits_is_its_answer(client: LangGraphClient, way: Way) -> None:
+    async with client.threads.stream(assistant_id="steps", transport=way) as session:
+        await session.run.start(input={"ask": True})
+        async for _ in session.values:
+            pass
+        assert session.interrupted
+        await session.run.start(input="yes")
+        output: Any = await session.output
+    assert output["answer"] == "yes"
+
+
 async def test_a_run_that_fails_ends_its_session(client: LangGraphClient) -> None:
     async with client.threads.stream(assistant_id="failing") as session:
         await session.run.start(input=SAID)
