@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from satchel.evals.tape import NAME, VERSION, Tape, blanked, difference, digest, parts
 from satchel.memory.errors import BudgetExceeded, CassetteError, ConfigError, ModelBusy, ModelError, PromptTooLong
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["simulated", "replayed", "live"]
 """Where answers come from: scripted policies, a recording, or a model that was called."""
-
-
-class Scoped(Protocol):
-    """A model that is told which trial its next calls are of."""
-
-    def begin(self, scope: str) -> None:
-        """The next calls are those of this scope, from its first on."""
 
 
 def begin(model: Model | None, scope: str) -> None:

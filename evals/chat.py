@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.tools import StructuredTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from satchel.memory.records import Usage
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from satchel.memory.records import Json
     from satchel.runtime.context.message import Message
-    from satchel.runtime.tools import Tool
 
 REPLY = 1_024
 """Tokens of a reply, as those of an agent of ours."""
@@ -125,17 +123,3 @@ def _unsealed(message: Message) -> Message:
     origin = getattr(message, "origin", None)
     sealed = origin.response_metadata.get(SEALED) if isinstance(origin, AIMessage) else None
     return message if sealed is None else replace(message, opaque=sealed)
-
-
-def as_langchain(tool: Tool) -> StructuredTool:
-    """A tool of ours for an agent of LangChain's: it gives the same texts, also for what went wrong."""
-
-    async def acall(**given: Any) -> str:
-        return (await tool.invoke(given, key="")).text
-
-    def call(**given: Any) -> str:
-        return asyncio.run(acall(**given))
-
-    return StructuredTool.from_function(
-        call, acall, name=tool.name, description=tool.description or tool.name, args_schema=tool.arguments.schema
-    )

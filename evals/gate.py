@@ -62,7 +62,7 @@ class Gate:
         try:
             tree = ast.parse(self.text.strip(), mode="eval").body
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-            raise ConfigError(f"--fail-if {self.text!r:.200} cannot be read: {error}") from None
+            raise ConfigError(f"--fail-if {self.text!r:.200} cannot be read: {getattr(error, 'msg', error)}") from None
         self.clauses = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.Or) else [tree]
         for clause in self.clauses:
             self._check(clause)

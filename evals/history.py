@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from satchel.memory.errors import ConfigError
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from satchel.memory.records import Json
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder, if need be. Raises `ConfigError` if it cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written to ({error.strerror}); name another folder") from None
 
 
 def keep(data: Mapping[str, Json], folder: Path) -> Path:
@@ -27,9 +37,6 @@ def keep(data: Mapping[str, Json], folder: Path) -> Path:
     name = re.sub(r"[^\w.-]", "_", f"{data['suite']}-{commit}")
     slim = {**data, "trials": [{**trial, "turns": []} for trial in data["trials"]]}
     path = folder / f"{name}.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(slim, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written ({error.strerror}); name another folder") from None
+    prepare(folder)
+    path.write_text(json.dumps(slim, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     return path

@@ -32,7 +32,6 @@ keep your own books on what is done and what is not."""
 
 VERBS = ("load", "store", "merge", "parse", "fetch", "split", "count", "trace", "pack", "scan")
 NOUNS = ("rows", "table", "ledger", "frame", "index", "batch", "entry", "report", "queue", "shard")
-DEF = "def "
 
 
 @dataclass(slots=True)

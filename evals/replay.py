@@ -83,6 +83,8 @@ def trajectory(raw: Json, where: str) -> Trajectory:
         wrong = _wrong(raw["id"], tools, {m.role for m in made.messages})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         wrong = f"no {error}" if isinstance(error, KeyError) else str(error)
+        if isinstance(error, TypeError | AttributeError):  # what Python says of it tells nobody anything
+            wrong = "its values are of other types"
     if wrong:
         raise _no_trajectory(where, wrong)
     return made

@@ -91,7 +91,8 @@ def read_document(path: Path) -> dict[str, Json]:
         data: dict[str, Json] = json.loads(path.read_text(encoding="utf-8"))
         schema = data["schema"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path} is not a result of compare or eval ({error}); name their --out folder") from None
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path} is not a result of compare or eval ({why}); name their --out folder") from None
     if schema != SCHEMA:
         raise ConfigError(f"{path} has the schema {schema!r}, not {SCHEMA!r}; run the comparison again")
     return {**LATER, **data}

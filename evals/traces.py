@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 def traces(name: str) -> Suite:
     """The suite of the transcripts in a folder or a file. Raises `ConfigError` if there are none, and `TraceError`."""
     folder = Path(name.removeprefix(TRACES))
-    if not folder.exists():
-        raise ConfigError(f"there is no {folder} with traces; name a folder or a file: {TRACES}DIR")
+    if name == TRACES or not folder.exists():
+        raise ConfigError(f"{name} names no folder or file that is there; write {TRACES}DIR")
     runs = [run.trajectory for path in formats.files([folder]) for run in formats.read(path)[1]]
     if not runs:
         raise ConfigError(f"there are no transcripts in {folder}; name a folder or a file: {TRACES}DIR")

@@ -127,7 +127,13 @@ class Gathering(Redis):
 
         async def ask() -> list[Any]:
             await line.send_packed_command(line.pack_commands([args for args, _ in commands]))
-            return [await self._answer(line, *command, alone=len(commands) == 1) for command in commands]
+            try:
+                return [await self._answer(line, *command, alone=len(commands) == 1) for command in commands]
+            except ResponseError:
+                raise  # one answer, and it was read
+            except BaseException:
+                await line.disconnect(nowait=True)  # what is left to be read would pass for the next answers
+                raise
 
         async def hang_up(_: Exception) -> None:
             await line.disconnect()

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 State = Literal["dead", "silent", "loading", "ready"]
-DEAD: State = "dead"
 READY: State = "ready"
 
 _PATIENCE = 1.0

@@ -212,10 +212,10 @@ return redis.call('HSETNX', KEYS[1], ARGV[1] .. ' r', '1')
 """
 
 IDLE = """
--- KEYS busy    ARGV before (ms), threads: take those off that nobody has named since
-for i = 2, #ARGV do
-  local named = redis.call('ZSCORE', KEYS[1], ARGV[i])
-  if named and tonumber(named) < tonumber(ARGV[1]) then redis.call('ZREM', KEYS[1], ARGV[i]) end
+-- KEYS busy    ARGV moments (ms) and threads: take each off if nobody has named it since its moment
+for i = 1, #ARGV, 2 do
+  local named = redis.call('ZSCORE', KEYS[1], ARGV[i + 1])
+  if named and tonumber(named) < tonumber(ARGV[i]) then redis.call('ZREM', KEYS[1], ARGV[i + 1]) end
 end
 return 1
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from satchel.memory import keys, run_scripts
@@ -27,7 +28,7 @@ class ServerBusy(ServerEvents):
 
     def __init__(self, server: ServerStore) -> None:
         super().__init__(server)
-        self._gone: list[str] = []
+        self._gone: list[tuple[int, str]] = []
         self._scripts = {
             name: server.connection.script(getattr(run_scripts, name))
             for name in vars(run_scripts)
@@ -37,9 +38,8 @@ class ServerBusy(ServerEvents):
     async def waiting(self) -> list[ThreadId]:
         """Threads that may hold runs to execute; those without any for a while are taken off the list."""
         gone, self._gone = self._gone, []
+        await self._idle(gone)
         with self._errors():
-            if gone:
-                await self._redis.zrem(keys.BUSY, *gone)
             found = await self._redis.zrange(keys.BUSY, 0, -1, withscores=True)
         waiting: list[ThreadId] = []
         for first in range(0, len(found), LOOKS):
@@ -55,10 +55,14 @@ class ServerBusy(ServerEvents):
                     pipe.execute_command("EXISTS", RunKeys.of(thread).q)  # as in `ServerFields.delete`
                 full = await pipe.execute()
         before = now() - QUIET
-        idle = [name for (name, named), there in zip(listed, full, strict=True) if not there and named < before]
-        if idle:
-            await self._run("IDLE", [keys.BUSY], [before, *idle])
+        found = zip(listed, full, strict=True)
+        await self._idle([(before, name) for (name, named), there in found if not there and named < before])
         return [thread for thread, there in zip(threads, full, strict=True) if there]
+
+    async def _idle(self, threads: Sequence[tuple[int, str | bytes]]) -> None:
+        """Take threads off the list that nobody has named since a moment, in milliseconds since 1970."""
+        if threads:
+            await self._run("IDLE", [keys.BUSY], [*chain.from_iterable(threads)])
 
     async def _run(
         self, script: str, names: Sequence[str], args: Sequence[Any], first: Sequence[Sequence[Any]] = ()

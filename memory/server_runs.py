@@ -145,14 +145,14 @@ class ServerRuns(ServerBusy):
         self, turn: Turn, *, status: str, error: bytes, rest: bytes, drop: Drop, keep: float, events: Events = ()
     ) -> tuple[bool, Written]:
         """End the run and the turn; whether other runs wait."""
-        names = RunKeys.of(turn.thread)
+        names, moment = RunKeys.of(turn.thread), now()
         at = [names.runs, names.q, names.fence, names.hold, names.all, stream_key(turn.thread, turn.run)]
-        args = [turn.token, turn.run, status, error, rest, drop, int(keep * 1000), now(), *chain.from_iterable(events)]
+        args = [turn.token, turn.run, status, error, rest, drop, int(keep * 1000), moment, *chain.from_iterable(events)]
         done, *places = await self._run("FINISH", at, args, _listed(turn.thread, turn.run, drop))
         if not done:
             raise LeaseLost(lost(turn.thread))
         if drop == "thread":
-            self._gone.append(keys.address(turn.thread))
+            self._gone.append((moment, keys.address(turn.thread)))
         return bool(done == MORE), _written(places)
 
     async def append(self, turn: Turn, events: Events) -> Written:

@@ -27,6 +27,23 @@ app.add_typer(measuring.app)
 app.add_typer(threads.app, name="threads")
 
 
+def _version(asked: bool) -> None:  # noqa: FBT001 - the signature of a callback
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"satchel {version('satchel')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """See `app`, which has the help."""
+
+
 @app.command()
 def run(
     task: str,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,19 +23,31 @@ INTERRUPTED = 130
 
 
 def say(text: str) -> None:
-    """A line of progress or an error, on stderr."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    """A line of progress or an error, on stderr; nothing stops where nobody reads it."""
+    if sys.stderr is not None:  # it is where a process begins without one
+        with suppress(OSError):
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
 
 
 def out(text: str) -> None:
-    """A line of the result, on stdout."""
-    sys.stdout.write(text + "\n")
+    """A line of the result, on stdout. Raises `SatchelError` where it cannot be written."""
+    from satchel.memory.errors import SatchelError
+
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that has not all letters
+    try:
+        print(text, flush=True)  # noqa: T201 - unlike `write` it does without one that is closed
+    except BrokenPipeError:
+        raise  # who read it has enough, as `head` has: the command ends without a word
+    except OSError as error:
+        raise SatchelError(f"stdout cannot be written: {error.strerror}") from None
 
 
 def document(value: Any) -> None:
-    """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    """One JSON document on stdout. Raises `SatchelError` likewise."""
+    plain = getattr(sys.stdout, "encoding", "utf-8") != "utf-8"
+    out(json.dumps(value, indent=1, ensure_ascii=plain, allow_nan=False))
 
 
 def event(happened: Event) -> None:
@@ -97,7 +110,7 @@ def profiled(path: Path | None) -> Iterator[None]:
     except ModuleNotFoundError:
         raise ConfigError("--profile needs the extra `profile`: pip install 'satchel[profile]'") from None
     try:
-        path.touch()
+        path.open("ab").close()
     except OSError as error:
         raise ConfigError(f"{path} cannot be written ({error.strerror}); name another file") from None
     profiler = Profiler(async_mode="disabled")
@@ -114,7 +127,8 @@ def profiled(path: Path | None) -> Iterator[None]:
 def explain(error: Exception) -> int:
     """Tell an error of ours in one sentence, and the exit code that goes with it; raise any other again."""
     if hasattr(error, "format_message"):  # a usage error of the command line's library
-        say(f"error: {error.format_message()}")
+        told = error.format_message()  # without a command it is the help
+        say(told if told.startswith("Usage:") else f"error: {told}")
         return USAGE
     from satchel.memory.errors import BudgetExceeded, ConfigError, SatchelError
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import nullcontext, redirect_stdout
 from importlib import import_module
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from satchel import console
@@ -30,7 +31,7 @@ def agent(at: str | None, *, model: str | None, budget: str | None = None, **cha
         return Agent(model, **given)
     found = _load(at)
     if not isinstance(found, Agent):
-        raise ConfigError(f"{at} is a {type(found).__name__}, not an Agent")
+        raise ConfigError(f"{at} is of type {type(found).__name__}, not an Agent")
     return found.but(**given, **({"model": model} if model else {}))
 
 
@@ -39,8 +40,12 @@ def _load(at: str) -> object:
     sys.path.insert(0, "")  # as `python -m` does: the user's own module stands in the working directory
     try:
         return getattr(import_module(module), name or "agent")
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"{at} cannot be loaded: {error}; write module:attr, as in my_agents:support") from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module of the user's may raise anything
+        *_, last = extract_tb(error.__traceback__)
+        if last.filename == __file__ or last.filename.startswith("<frozen"):  # it was never begun
+            raise ConfigError(f"{at} cannot be loaded: {error}; write module:attr, as in my_agents:support") from None
+        what = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise ConfigError(f"{at} cannot be loaded: {last.filename}, line {last.lineno}: {what}") from None
 
 
 def serve(

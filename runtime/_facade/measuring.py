@@ -71,9 +71,12 @@ def _with_shared(command: Callable[..., None]) -> Callable[..., None]:
 def _measured(suite: str, modes: str, given: dict[str, Any], *, against: bool) -> None:
     """Run a suite in these modes, `against` the baseline or by themselves; tell, keep and judge the result."""
     from satchel import console, pairing
+    from satchel.evals.history import prepare
 
     out, as_json = given["out"], given["as_json"]
     gate = pairing.gate(given["fail_if"], given["baseline"])
+    if given["history"]:
+        prepare(given["history"])
     workers = pairing.processes(given["workers"], given["profile"])
     with console.profiled(given["profile"]):
         running = pairing.compare(
@@ -105,6 +108,8 @@ def evaluate(
     **given: Any,
 ) -> None:
     """Run a suite, or `golden`, in one mode and print its measures."""
+    if "," in mode:
+        raise typer.BadParameter("this runs one mode; `satchel compare` pairs several", param_hint="--mode")
     _measured(suite, mode, given, against=False)
 
 

@@ -89,24 +89,37 @@ def make(tenant: str) -> tuple[str, str]:
 
 
 def add(tenant: str, path: Path) -> str:
-    """Make a key and put its line into a file, for its owner's eyes if the file is new. The key is told once: here."""
+    """Make a key and put its line into a file, for its owner's eyes if the file is new. The key is told once: here.
+
+    Raises `ConfigError` for a file that holds something else, which is left as it is.
+    """
     key, line = make(tenant)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        known = path.read_text() if path.exists() else ""
+        _lines(known)
+        start = "" if not known or known.endswith("\n") else "\n"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as file:
-            file.write(f"{line}\n")
+            file.write(f"{start}{line}\n")
     except OSError as error:
         raise ConfigError(f"the file of keys {path} cannot be written ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is no file of keys; name another") from None
     return key
 
 
 def _read(text: str) -> dict[str, tuple[str, str]]:
+    found = _lines(text)
+    if not found:
+        raise ConfigError("there are no keys; make one with `satchel key --tenant NAME --keys FILE`")
+    return {match["id"]: (match["tenant"], match["digest"]) for match in found}
+
+
+def _lines(text: str) -> list[re.Match[str]]:
     lines = [line.strip() for line in re.split(r"[\n;]", text)]
     kept = [line for line in lines if line and not line.startswith("#")]
     found = [_LINE.fullmatch(line) for line in kept]
     for number, match in enumerate(found, 1):
         if match is None:
             raise ConfigError(f"key {number} is not `ID TENANT sha256:DIGEST`; `satchel key` makes such lines")
-    if not found:
-        raise ConfigError("there are no keys; make one with `satchel key --tenant NAME --keys FILE`")
-    return {match["id"]: (match["tenant"], match["digest"]) for match in found if match}
+    return [match for match in found if match]

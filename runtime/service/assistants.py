@@ -56,12 +56,13 @@ class Assistants:
 
     async def lately(self, tenant: str, name: str) -> Assistant:
         """The same, as it was at most `FRESH` seconds ago, or as this process changed it."""
-        until, found = self._lately.get((tenant, name), (0.0, None))
+        known = self._lately  # a change puts another in its place: then what was read before it is not kept
+        until, found = known.get((tenant, name), (0.0, None))
         if found is None or time.monotonic() > until:
             found = await self.find(tenant, name)
-            if len(self._lately) >= MOST:
-                self._lately.clear()
-            self._lately[tenant, name] = time.monotonic() + FRESH, found
+            if len(known) >= MOST:
+                known.clear()
+            known[tenant, name] = time.monotonic() + FRESH, found
         return found
 
     async def all(self, tenant: str) -> list[Assistant]:
@@ -123,7 +124,7 @@ class Assistants:
         if await self._document(tenant, name) is None:
             raise faults.missing(f"Assistant with ID {name} not found")
         await self._fields.change(_where(tenant), Change(drop=[name.encode()]))
-        self._lately.clear()
+        self._lately = {}
 
     @staticmethod
     def checked(name: str) -> str:
@@ -153,7 +154,7 @@ class Assistants:
         document = {**document, "updated_at": wire.now()}
         name = document["versions"][0]["assistant_id"]
         await self._fields.change(_where(tenant), Change(put={name.encode(): wire.dumps(document)}))
-        self._lately.clear()
+        self._lately = {}
         return _latest(document)
 
     def _own(self, name: str) -> dict[str, Any]:

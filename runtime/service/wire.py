@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any, cast
 
 import orjson
@@ -16,14 +19,24 @@ from pydantic import BaseModel
 from satchel.runtime.failure import redact
 
 AS_WE_WRITE = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+"""What orjson leaves to `_plain`, so that what it cannot write is written alike by `json`."""
+
+DEEPEST = 254
+"""Levels of lists and mappings, as many as orjson writes; what is deeper is told in short."""
+
+SHORT = 200
+"""Characters that are told of what is too deep, or stands in itself."""
+
+LARGEST = 10**4300
+"""The least integer with more digits than Python reads by default."""
 
 
 def dumps(value: object) -> bytes:
-    """JSON in one line. Numbers that JSON has not got become null; keys that are no text become text."""
+    """JSON in one line. Numbers that JSON has not got become null; a key that is no text becomes what its JSON is."""
     try:
         return orjson.dumps(value, _plain, AS_WE_WRITE)
     except TypeError:  # an integer above 64 bits, a key that is no text, half of a surrogate pair, too deep
-        text = json.dumps(_clean(value, 0), ensure_ascii=False, separators=(",", ":"))
+        text = _json(_clean(value, ()))
     return text.encode(errors="replace")
 
 
@@ -52,22 +65,29 @@ def _plain(value: object) -> Any:
     return shape(value)
 
 
-DEEPEST = 64
-
-
-def _clean(value: object, depth: int) -> Any:
-    """What JSON could not write, made writable."""
-    if depth > DEEPEST:
-        return str(value)[:200]
-    if value is None or isinstance(value, (bool, int, str)):
+def _clean(value: object, within: tuple[int, ...]) -> Any:
+    """What orjson could not write, made writable; `within` are the ids of what it stands in."""
+    if isinstance(value, (int, float)):
+        return value if abs(value) < (LARGEST if isinstance(value, int) else math.inf) else None
+    if value is None or isinstance(value, str):
         return value
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124 - NaN is not itself
-    if isinstance(value, Mapping):
-        return {str(key): _clean(item, depth + 1) for key, item in value.items()}
+    if len(within) >= DEEPEST or id(value) in within:
+        return reprlib.repr(value)[:SHORT]
+    within = (*within, id(value))
+    if isinstance(value, dict):
+        return {_key(key, within): _clean(item, within) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_clean(item, depth + 1) for item in value]
-    return _clean(_plain(value), depth + 1)
+        return [_clean(item, within) for item in value]
+    return _clean(_plain(value), within)
+
+
+def _key(key: object, within: tuple[int, ...]) -> str:
+    text = _clean(key, within)
+    return text if isinstance(text, str) else _json(text)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def interrupt(found: Interrupt) -> dict[str, Any]:
@@ -96,6 +116,8 @@ _FOLDERS = re.compile(r"(?<![\w:/.])(?:/[\w.@+~-]+)+/(?=[\w.@+~-]+)|\b[A-Za-z]:\
 
 
 _SHAPES: list[tuple[Any, Callable[[Any], Any]]] = [
+    (Enum, lambda value: value.value),
+    (float, float),
     (Interrupt, interrupt),
     (BaseException, error),
     (Mapping, dict),

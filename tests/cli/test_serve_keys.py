@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from satchel.memory.errors import ConfigError
-from satchel.runtime.service.api_keys import digest_of
+from satchel.runtime.service.api_keys import Keys, add, digest_of
 from satchel.runtime.service.serving import LOOPBACK, bracketed, door
 
 if TYPE_CHECKING:
@@ -58,3 +58,19 @@ def test_a_server_that_cannot_start_says_why_in_a_line(satchel: Run) -> None:
 
 def test_an_address_of_version_six_stands_in_brackets() -> None:
     assert (bracketed("::1"), bracketed("127.0.0.1"), bracketed("localhost")) == ("[::1]", "127.0.0.1", "localhost")
+
+
+def test_a_key_is_added_below_the_last_line_and_to_a_file_of_keys_alone(tmp_path: Path) -> None:
+    path = tmp_path / "keys.txt"
+    path.write_text("# ours")  # without the end of a line, as some editors leave it
+    made = [add("acme", path), add("beta", path)]
+    path.write_text(path.read_text().rstrip())
+    made.append(add("acme", path))
+    lines = path.read_text().splitlines()
+    assert [line.partition("sha256:")[2] for line in lines] == ["", *map(digest_of, made)]
+    Keys(path)
+    for other in (b"some notes", b"\xff\xfe"):
+        path.write_bytes(other)
+        with pytest.raises(ConfigError):
+            add("acme", path)
+        assert path.read_bytes() == other

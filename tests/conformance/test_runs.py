@@ -12,6 +12,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 
 from satchel.memory.checkpoints import TOKEN
 from satchel.memory.errors import LeaseLost
+from satchel.memory.keys import BUSY
 from satchel.memory.memory_store import MemoryStore
 from satchel.memory.open import runs_of
 from satchel.memory.redis_store import ServerStore
@@ -242,3 +243,25 @@ async def test_a_run_that_ended_and_was_dropped_is_not_accepted_again_while_its_
     assert await runs.row(THREAD) is None
     assert (await runs.listed(THREAD.tenant), await runs.thread_of(THREAD.tenant, "r1")) == ([], None)
     assert await admit(runs, "r2") == ["ok"]
+
+
+async def test_a_thread_that_was_dropped_is_not_looked_at_again_unless_it_was_made_anew(
+    runs: Runs, store: Store
+) -> None:
+    async def passed() -> None:
+        await admit(runs, "r1")
+        turn = await claimed(runs)
+        await asyncio.sleep(0.002)  # the clock of the list counts milliseconds
+        await runs.finish(turn, status="success", error=b"", rest=b"", drop="thread", keep=60)
+
+    async def listed() -> int:
+        server = open_part(store)
+        return int(await server.connection.redis.zcard(BUSY)) if isinstance(server, ServerStore) else 0
+
+    await passed()
+    assert await runs.waiting() == []
+    assert await listed() == 0
+    await passed()
+    await admit(runs, "r2")  # before the next look
+    assert await runs.waiting() == [THREAD]
+    assert await runs.waiting() == [THREAD]

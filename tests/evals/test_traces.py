@@ -66,7 +66,7 @@ def test_other_trajectories_under_the_same_name_are_other_trials(folder: Path) -
 
 
 def test_what_is_not_there_is_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"there is no .*nowhere with traces"):
+    with pytest.raises(ConfigError, match=r"nowhere names no folder or file"):
         suite(f"traces:{tmp_path / 'nowhere'}")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="no transcripts in"):

@@ -93,3 +93,18 @@ async def test_a_caller_that_is_amidst_of_a_try_takes_no_patience_from_a_message
         assert all(await asyncio.gather(asker.redis.set("a", 1), asker.redis.set("b", 1)))
         patience._TRYING.reset(trying)
         await asker.aclose()
+
+
+async def test_an_answer_that_cannot_be_read_leaves_none_of_its_message_for_what_comes_next(there: str) -> None:
+    def odd(*_: object, **__: object) -> None:
+        raise ValueError("odd")
+
+    asker = Connection(there)
+    await asker.redis.set("word", "x")
+    asker.redis.set_response_callback("GET", odd)
+    got = await asyncio.gather(
+        asker.redis.ping(), asker.redis.get("word"), asker.redis.strlen("word"), return_exceptions=True
+    )
+    assert isinstance(got[1], ValueError)
+    assert (await asker.redis.exists("none"), await asker.redis.strlen("word")) == (0, 1)
+    await asker.aclose()

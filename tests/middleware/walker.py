@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from langchain.agents import create_agent
+from langchain_core.tools import StructuredTool
 from langgraph.checkpoint.memory import InMemorySaver
 
-from satchel.evals.chat import ModelChat, Sent, as_langchain
+from satchel.evals.chat import ModelChat, Sent
 from satchel.memory.records import Json
 from satchel.runtime.context import tokens
 from satchel.runtime.context.message import Message, ToolCall
 from satchel.runtime.middleware import SatchelMiddleware
 from satchel.runtime.models import Answer
+from satchel.runtime.tools import Tool
 from tests.providers import errand
 
 LIMIT = 6_000
 REPLY = 1_024
+
+
+def as_langchain(tool: Tool) -> StructuredTool:
+    """A tool of ours for an agent of LangChain's: it gives the same texts, also for what went wrong."""
+
+    async def acall(**given: Any) -> str:
+        return (await tool.invoke(given, key="")).text
+
+    def call(**given: Any) -> str:
+        return asyncio.run(acall(**given))
+
+    return StructuredTool.from_function(
+        call, acall, name=tool.name, description=tool.description or tool.name, args_schema=tool.arguments.schema
+    )
+
+
 HOUSE = [as_langchain(tool) for tool in errand.tools()]
 
 

@@ -144,7 +144,7 @@ def test_brief_tools_cost_less_although_each_takes_a_turn_to_be_described() -> N
         tools = [clerk(number) for number in range(60)]
         Agent(Scripted(policy), tools, brief_tools=short, context_limit=40_000, store="memory://").run("Go.")
         dollars.append(bill)
-    assert dollars[1] < 0.7 * dollars[0]
+    assert dollars[1] / dollars[0] == pytest.approx(0.63, abs=0.01)
 
 
 def test_a_built_in_tool_needs_no_description() -> None:
