@@ -1,8 +1,9 @@
 """What a checkpointer adds to a LangGraph step, early and late in a thread: `python -m satchel.evals.saver_pace`.
 
 Short runs of the graph of `saver_growth`, each begun with the messages of so many steps, by turns without a saver,
-with one that keeps nothing (what LangGraph itself takes to serve a saver), with LangGraph's `InMemorySaver` and with
-ours, so that what else the machine does meets all alike. The time of a step is the first decile over all runs, which is
+with one that keeps nothing (what LangGraph itself takes to serve a saver), with one that only looks for messages that
+were changed in place, as ours does, with LangGraph's `InMemorySaver` and with ours, so that what else the machine does
+meets all alike. The time of a step is the first decile over all runs, which is
 near what it takes on an idle machine, by the wall and by the processor, which waits for nobody; the share of a saver is
 that minus the time without one. A store's server is another process, whose processor time is not counted.
 """
@@ -24,6 +25,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from satchel.evals.saver_growth import SAVERS, Moment, Opening, looping, noise
+from satchel.memory.lists import Pieces
 
 WARM, TIMED = 4, 16
 """Steps of a run before the timed ones, and the timed ones."""
@@ -46,12 +48,31 @@ class Forgetful(BaseCheckpointSaver[int]):
         """Nothing is kept."""
 
 
+class Looking(Forgetful):
+    """Keeps nothing but what it saw of the messages, to see which of them are new or changed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces = Pieces()
+
+    async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
+        """The config of the checkpoint."""
+        if "messages" in new_versions:
+            self._pieces, _ = self._pieces.write(checkpoint["channel_values"]["messages"], lambda _: b"")
+        return await super().aput(config, checkpoint, metadata, new_versions)
+
+
 @asynccontextmanager
 async def _forgetful(home: Path) -> AsyncIterator[BaseCheckpointSaver[Any]]:  # noqa: ARG001 - it keeps nothing there
     yield Forgetful()
 
 
-ROWS: dict[str, Opening] = {**SAVERS, "forgetful": _forgetful}
+@asynccontextmanager
+async def _looking(home: Path) -> AsyncIterator[BaseCheckpointSaver[Any]]:  # noqa: ARG001 - it keeps nothing there
+    yield Looking()
+
+
+ROWS: dict[str, Opening] = {**SAVERS, "forgetful": _forgetful, "looking": _looking}
 
 
 async def pace(savers: list[str], lengths: list[int], *, rounds: int, size: int, durability: Any = "sync") -> Times:
@@ -118,7 +139,7 @@ def main() -> None:
     parser.add_argument("--lengths", default="10,1000", help="steps that are done when a run begins")
     parser.add_argument("--size", type=int, default=2048, help="bytes of one result")
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--savers", default="none,forgetful,InMemory,RedisSaver")
+    parser.add_argument("--savers", default="none,forgetful,looking,InMemory,RedisSaver")
     parser.add_argument("--durability", default="sync", choices=["sync", "async", "exit"])
     given = parser.parse_args()
     lengths = [int(length) for length in given.lengths.split(",")]

@@ -2,83 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import is_
 
 from langchain_core.messages import BaseMessage
 
-BLOCK = 64
-"""Items that are compared at once: few enough to stay in the processor's nearest memory."""
-
 _SIMPLE = frozenset((str, int, float, bool, bytes, type(None)))
+_NO_LIST: list[object] = []
+_NO_DICT: dict[object, object] = {}
 
 
 class Seen:
     """Items, and what each was made of when it was seen.
 
     An item is still the same if it is the same object, and what it is made of is equal (`==`): the fields of a message,
-    and the lists, dicts and simple values in it. Of what has anything else in it nobody can say so. Items are compared
-    in blocks, without a step of the interpreter for each; a block in which one has changed is none that is the same.
+    and the lists, dicts and simple values in it. Of what has anything else in it nobody can say so. All are compared at
+    once, without a step of the interpreter for each.
     """
 
-    __slots__ = ("_blocks",)
+    __slots__ = ("_copies", "_items", "_parts")
 
     def __init__(self, items: Iterable[object] = ()) -> None:
-        self._blocks: list[_Block] = []
+        self._items: list[object] = []
+        self._parts: list[object] = []  # two of each item: fields and extra fields of a message, else itself and None
+        self._copies: list[object] = []
         self.add(items)
 
     def add(self, items: Iterable[object]) -> None:
         """Remember more items as they are now."""
         for item in items:
-            if not self._blocks or len(self._blocks[-1].items) == BLOCK:
-                self._blocks.append(_Block())
-            self._blocks[-1].add(item)
+            parts = _parts(item)
+            self._items.append(item)
+            self._parts += parts
+            self._copies += map(_copy, parts)
 
     def still(self, items: Sequence[object]) -> bool:
         """Whether the list begins with all that was seen, and each is the same."""
-        rows = ((block, items[n * BLOCK : (n + 1) * BLOCK]) for n, block in enumerate(self._blocks))
-        return all(
-            len(row) >= len(block.items) and all(map(is_, block.items, row)) and block.same() for block, row in rows
-        )
+        same = len(items) >= len(self._items) and all(map(is_, self._items, items))
+        return same and _equal(self._copies, self._parts)
 
     def places(self) -> dict[int, int]:
         """Where each item stands that is the same, by its identity."""
-        rows = ((n * BLOCK, block.items) for n, block in enumerate(self._blocks) if block.same())
-        return {id(item): first + n for first, items in rows for n, item in enumerate(items)}
+        pairs = map(_equal, self._copies, self._parts)
+        same = (one and other for one, other in zip(pairs, pairs, strict=True))
+        return {id(item): n for n, (item, is_same) in enumerate(zip(self._items, same, strict=True)) if is_same}
+
+    def rearranged(self, items: Sequence[object], known: Mapping[int, int]) -> Seen:
+        """What is seen of other items, those that are known to be the same (`places`) taken over."""
+        seen = Seen()
+        for item in items:
+            n = known.get(id(item))
+            if n is None:
+                seen.add([item])
+            else:
+                seen._items.append(item)
+                seen._parts += self._parts[2 * n : 2 * n + 2]
+                seen._copies += self._copies[2 * n : 2 * n + 2]
+        return seen
 
 
-class _Block:
-    """Some items, what can be seen of them (fields of messages, else the items themselves), and copies of that."""
-
-    __slots__ = ("_copies", "_parts", "items")
-
-    def __init__(self) -> None:
-        self.items: list[object] = []
-        self._parts: list[object] = []
-        self._copies: list[object] = []
-
-    def add(self, item: object) -> None:
-        self.items.append(item)
-        parts: list[object] = [item]
-        # what validates assignments gets a new dict of fields with each
-        if isinstance(item, BaseMessage) and not item.model_config.get("validate_assignment"):
-            parts = [item.__dict__, item.__pydantic_extra__]
-        for part in parts:
-            if type(part) not in _SIMPLE:
-                self._parts.append(part)
-                self._copies.append(_copy(part))
-
-    def same(self) -> bool:
-        return self._parts == self._copies
+def _parts(item: object) -> tuple[object, object]:
+    # what validates assignments gets a new dict of fields with each
+    if isinstance(item, BaseMessage) and not item.model_config.get("validate_assignment"):
+        return item.__dict__, item.__pydantic_extra__
+    return item, None
 
 
 def _copy(part: object) -> object:
-    """A copy of lists, dicts and simple values; of anything else what equals nothing."""
+    """A copy of lists, dicts and simple values, all empty ones the same; of anything else what equals nothing."""
     if type(part) is list:
-        return [_copy(value) for value in part]
+        return [_copy(value) for value in part] or _NO_LIST
     if type(part) is dict:
-        return {key: _copy(value) for key, value in part.items()}
+        return {key: _copy(value) for key, value in part.items()} or _NO_DICT
     return part if type(part) in _SIMPLE else _Other()
+
+
+def _equal(copy: object, part: object) -> bool:
+    try:
+        return bool(copy == part)  # the copy is asked first: anything may stand in the other
+    except Exception:  # noqa: BLE001 - what cannot be compared is not the same
+        return False
 
 
 class _Other:

@@ -45,7 +45,7 @@ class Pieces:
         else:
             known = self.seen.places()
             refs = [self.refs[known[id(item)]] if id(item) in known else refer(item) for item in items]
-            seen, same = Seen(items), _alike(self.refs, refs)
+            seen, same = self.seen.rearranged(items, known), _alike(self.refs, refs)
         kept, last = _cut(self.segments, same), same
         if same == len(refs):
             return Pieces(refs, kept, seen), {}

@@ -248,8 +248,8 @@ async def test_a_run_that_ended_and_was_dropped_is_not_accepted_again_while_its_
 async def test_a_thread_that_was_dropped_is_not_looked_at_again_unless_it_was_made_anew(
     runs: Runs, store: Store
 ) -> None:
-    async def passed() -> None:
-        await admit(runs, "r1")
+    async def passed(run: str) -> None:
+        await admit(runs, run)
         turn = await claimed(runs)
         await asyncio.sleep(0.002)  # the clock of the list counts milliseconds
         await runs.finish(turn, status="success", error=b"", rest=b"", drop="thread", keep=60)
@@ -258,10 +258,10 @@ async def test_a_thread_that_was_dropped_is_not_looked_at_again_unless_it_was_ma
         server = open_part(store)
         return int(await server.connection.redis.zcard(BUSY)) if isinstance(server, ServerStore) else 0
 
-    await passed()
+    await passed("r1")
     assert await runs.waiting() == []
     assert await listed() == 0
-    await passed()
-    await admit(runs, "r2")  # before the next look
+    await passed("r2")
+    await admit(runs, "r3")  # before the next look
     assert await runs.waiting() == [THREAD]
     assert await runs.waiting() == [THREAD]

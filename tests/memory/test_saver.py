@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import pytest
-from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.graph import START, StateGraph
+from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 
 from satchel.memory import MemoryStore, RedisSaver, ThreadId, points
@@ -203,6 +204,42 @@ def test_a_change_in_place_far_back_in_a_long_list_is_noticed() -> None:
         change()
         config = put(saver, {"log": log}, config)
         assert [plain.dumps_typed(item) for item in values(saver, config)["log"]] == [*map(plain.dumps_typed, log)]
+
+
+@pytest.mark.parametrize("durability", ["sync", "exit"])  # with async nobody can say what a node finds time to change
+def test_what_nodes_change_in_place_is_kept_as_langgraphs_own_saver_keeps_it(durability: Any) -> None:
+    edits: list[Callable[[list[Any]], Any]] = [
+        lambda log: setattr(log[0], "content", "new"),
+        lambda log: log[1].tool_calls[0]["args"]["deep"][0].update(n=2),
+        lambda log: log[1].additional_kwargs.update(mark={}),
+        lambda log: log[1].additional_kwargs["mark"].update(n=3),
+        lambda log: log[2].artifact["rows"][1].append("more"),
+        lambda log: setattr(log[2], "status", "error"),
+    ]
+
+    def model(state: Chat) -> dict[str, Any]:
+        n = len(state["messages"]) - 3
+        edits[n](state["messages"])
+        return {"messages": [AIMessage(f"step {n}", id=f"step {n}")]}
+
+    kept = []
+    for saver in (InMemorySaver(), over(MemoryStore())):
+        call = {"name": "look", "args": {"deep": [{"n": 1}]}, "id": "c1"}
+        past: list[AnyMessage] = [
+            HumanMessage("go", id="1"),
+            AIMessage("", tool_calls=[call], id="2"),
+            ToolMessage("found", tool_call_id="c1", artifact={"rows": [[1], [2]]}, id="3"),
+        ]
+        builder = StateGraph(Chat).add_node(model).add_edge(START, "model")
+        builder.add_conditional_edges("model", lambda state: "model" if len(state["messages"]) < 9 else END)
+        graph = builder.compile(checkpointer=saver)
+        graph.invoke({"messages": past}, CONFIG, durability=durability)
+        plain = JsonPlusSerializer()
+        kept.append(
+            [[*map(plain.dumps_typed, point.values.get("messages", []))] for point in graph.get_state_history(CONFIG)]
+        )
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == (1 if durability == "exit" else 8)
 
 
 class Counting(JsonPlusSerializer):
