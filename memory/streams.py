@@ -30,14 +30,9 @@ BUFFER = 256
 PAGE = 100
 """Events of one page."""
 
-AGAIN = 0.2
-"""Seconds until the shared reader tries a store again that gave no answer."""
-
-SOON = 0.05
-"""Seconds that the shared reader leaves a run to this process, which may be about to execute it."""
-
-LAST = 1.0
-"""Seconds that the reader has to end when it is told to."""
+AGAIN, SOON, LAST = 0.2, 0.05, 1.0
+"""Seconds until the shared reader tries a silent store again, that it leaves a run to this process, which may be about
+to execute it, and that it has to end when it is told to."""
 
 
 class Follower:
