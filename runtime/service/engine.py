@@ -129,7 +129,7 @@ class Service:
         if not self._started:
             return
         await self.drain()
-        await ended(self._telling)
+        await self.webhooks.aclose(self._telling)
         await self.streams.aclose()
         for one in (self._saver, *self._memories.values()):
             await one.aclose()

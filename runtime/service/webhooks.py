@@ -14,6 +14,7 @@ import httpx
 
 from satchel.memory.errors import StoreError
 from satchel.memory.store import ThreadId
+from satchel.memory.tasks import ended
 from satchel.runtime.failure import describe
 from satchel.runtime.service import runs, wire
 from satchel.runtime.service.addresses import Addresses, Forbidden
@@ -40,6 +41,9 @@ PAUSE = 0.1
 ONCE = 16
 """Deliveries that are tried at once."""
 
+LAST = 1.0
+"""Seconds that tries have to end when the server ends."""
+
 log = logging.getLogger("satchel.service")
 
 
@@ -52,6 +56,7 @@ class Webhooks:
         self._runs = runs
         self._tries = settings.webhook_tries
         self._bell = asyncio.Event()
+        self._ending = False
 
     async def end(
         self,
@@ -79,10 +84,10 @@ class Webhooks:
         await self._kept.done(name)
 
     async def work(self) -> None:
-        """Send until cancelled."""
+        """Send until it is closed."""
         limits = httpx.Limits(max_keepalive_connections=0)  # two names at one address never share a connection
         async with httpx.AsyncHTTPTransport(trust_env=False, limits=limits) as way:
-            while True:
+            while not self._ending:
                 with contextlib.suppress(StoreError):  # the next look may reach it
                     due = await self._kept.due(ONCE)
                     tried = await asyncio.gather(*(self._try(way, name) for name in due), return_exceptions=True)
@@ -92,6 +97,13 @@ class Webhooks:
                     async with asyncio.timeout(LOOK):
                         await self._bell.wait()
                 self._bell.clear()
+
+    async def aclose(self, working: asyncio.Task[None]) -> None:
+        """End the work by itself: who is cut off amid a try leaves it to nobody until its time is over."""
+        self._ending = True
+        self._bell.set()
+        await asyncio.wait([working], timeout=LAST)
+        await ended(working)
 
     async def _try(self, way: httpx.AsyncHTTPTransport, name: Name) -> None:
         body = await self._kept.take(name, wait=HELD)
