@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LOOK, LEAST = 5.0, 0.05
 """Seconds between two looks at crons that another process may have made, and between any two."""
 
-HELD = 30_000
+HELD = 10_000
 """Milliseconds for which one process serves a time: longer than a run takes to be accepted, and shorter than the events
 of a run stay after its end (`worker.KEEP`), by which the store knows that it took it."""
 

@@ -164,19 +164,23 @@ async def events(thread: str, body: Subscription, call: Called) -> StreamingResp
     return StreamingResponse(stream, media_type=streaming.SSE, headers=streaming.HEADERS)
 
 
-async def settle(event: Told) -> None:
-    """Wait until an event may be told that clients stop reading at."""
-    if pauses(event):
-        await asyncio.sleep(min(SETTLE, event["params"]["timestamp"] / 1000 + SETTLE - time.time()))
-
-
 async def _sse(call: Caller, at: ThreadId, wish: Wish) -> AsyncIterator[bytes]:
+    async for event in heard(call, at, wish):
+        if event is None:
+            yield b": heartbeat\n\n"
+        else:
+            yield b"event: %b\ndata: %b\nid: %d\n\n" % (event["method"].encode(), wire.dumps(event), event["seq"])
+
+
+async def heard(call: Caller, at: ThreadId, wish: Wish) -> AsyncIterator[Told | None]:
+    """The events that somebody wants, of runs that are kept and of those to come; None in between is a sign of life."""
     teller = Teller()
     async for one in thread_stream.told(call, at, "0"):
         if one is None:
-            yield b": heartbeat\n\n"
+            yield None
             continue
         for event in teller.tell(*one):
             if wish.wants(event):
-                await settle(event)
-                yield b"event: %b\ndata: %b\nid: %d\n\n" % (event["method"].encode(), wire.dumps(event), event["seq"])
+                if pauses(event):
+                    await asyncio.sleep(min(SETTLE, event["params"]["timestamp"] / 1000 + SETTLE - time.time()))
+                yield event

@@ -13,19 +13,9 @@ from pydantic import ValidationError
 
 from satchel.memory.tasks import ended
 from satchel.runtime.failure import describe
-from satchel.runtime.service import bodies, faults, thread_stream, wire
+from satchel.runtime.service import bodies, faults, wire
 from satchel.runtime.service.caller import speaker
-from satchel.runtime.service.protocol import Teller
-from satchel.runtime.service.protocol_api import (
-    COMMANDS,
-    Command,
-    Subscription,
-    Unable,
-    answered,
-    place,
-    settle,
-    unable,
-)
+from satchel.runtime.service.protocol_api import COMMANDS, Command, Subscription, Unable, answered, heard, place, unable
 
 if TYPE_CHECKING:
     from satchel.memory.store import ThreadId
@@ -150,14 +140,11 @@ class Conversation:
         return {}
 
     async def _tell(self, at: ThreadId, wish: Wish) -> None:
-        teller = Teller()
         try:
-            async for one in thread_stream.told(self._call, at, "0"):
-                for event in teller.tell(*one) if one else ():
-                    if wish.wants(event):
-                        await settle(event)
-                        self._seq = max(self._seq, event["seq"])
-                        await self._send(event)
+            async for event in heard(self._call, at, wish):
+                if event is not None:  # uvicorn gives signs of life
+                    self._seq = max(self._seq, event["seq"])
+                    await self._send(event)
             self._end(RESTART)  # a thread is never over, only the server is
         except WebSocketDisconnect:
             pass  # whoever listens is told, too

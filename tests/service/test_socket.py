@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from langgraph.graph import START, StateGraph
 from langgraph_sdk import Auth
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -19,7 +20,7 @@ from satchel.runtime.service.app import app
 from satchel.runtime.service.protocol_socket import MOST
 from satchel.runtime.service.serving import Server as Serving
 from satchel.runtime.service.settings import configured
-from tests.service.served import steps
+from tests.service.served import State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 HEARS = {"id": 1, "method": "subscription.subscribe", "params": {"channels": ["values", "lifecycle"]}}
 STARTS = {"id": 2, "method": "run.start", "params": {"assistant_id": "steps", "input": {"name": "a"}}}
 
+GRAPH = StateGraph(State).add_node("first", lambda _: {"done": ["yes"]}).add_edge(START, "first").compile()
 LEAVES = {"id": 3, "method": "subscription.unsubscribe"}
 
 
@@ -107,7 +109,7 @@ async def test_what_is_no_command_is_told_and_the_connection_stays(server: Serve
 async def serving(**settings: Any) -> AsyncIterator[tuple[Serving, str]]:
     """A server in this process, as `satchel serve` runs one."""
     auth = settings.pop("auth", None)
-    made = app({"steps": steps}, store="memory://", auth=auth, settings=configured(**settings))
+    made = app({"steps": GRAPH}, store="memory://", auth=auth, settings=configured(**settings))
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     server = Serving(made, listening.set_result, host="127.0.0.1", port=0, log_level="critical")
     going = asyncio.create_task(server.serve())
