@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from satchel.memory import keys
+from satchel.memory.sealed_fields import scope_of
+from satchel.memory.store import ThreadId
 
 if TYPE_CHECKING:
+    from satchel.memory.keyring import Keyring
     from satchel.memory.redis_store import ServerStore
 
 TAKE = """
@@ -106,6 +109,27 @@ class ServerDeliveries:
         with self._errors():
             await self._redis.zrem(keys.DELIVERIES, _member(name))
             await self._redis.hdel(keys.deliveries_key(name[0]), name[1])
+
+
+class SealedDeliveries(ServerDeliveries):
+    """`ServerDeliveries` whose bodies are encrypted on their way; names and moments stay open."""
+
+    def __init__(self, server: ServerStore, keyring: Keyring) -> None:
+        super().__init__(server)
+        self._keys = keyring
+
+    async def put(self, name: Name, body: bytes, *, wait: float) -> None:
+        """Keep a delivery."""
+        await super().put(name, self._keys.seal(_scope(name[0]), name[1].encode(), body), wait=wait)
+
+    async def take(self, name: Name, *, wait: float) -> bytes | None:
+        """Have a delivery that is due, opened."""
+        body = await super().take(name, wait=wait)
+        return body and self._keys.open(_scope(name[0]), name[1].encode(), body, f"delivery {name[1]}")
+
+
+def _scope(tenant: str) -> bytes:
+    return scope_of(ThreadId("satchel deliveries", tenant))
 
 
 def _member(name: Name) -> str:

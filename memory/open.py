@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from satchel.memory.keyring import Keyring
     from satchel.memory.memory_store import MemoryStore
     from satchel.memory.rates import Rates
+    from satchel.memory.redis_store import ServerStore
     from satchel.memory.runs import Runs
     from satchel.memory.store import Store
 
@@ -67,43 +68,53 @@ def runs_of(store: Store) -> Runs:
         from satchel.memory.memory_runs import MemoryRuns  # noqa: PLC0415 - as above
 
         return MemoryRuns(store.fields)
-    from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
-    from satchel.memory.sealed import SealedStore  # noqa: PLC0415 - as above
     from satchel.memory.sealed_runs import SealedRuns  # noqa: PLC0415 - as above
     from satchel.memory.server_runs import ServerRuns  # noqa: PLC0415 - as above
 
-    if isinstance(store, SealedStore) and isinstance(store.inner, ServerStore):
-        return SealedRuns(store.inner, store.keys)
-    if not isinstance(store, ServerStore):
+    server, keys = _behind(store)
+    if server is None:
         raise ConfigError(f"a service keeps no runs in a {type(store).__name__}; give it the address of a store")
-    return ServerRuns(store)
+    return SealedRuns(server, keys) if keys else ServerRuns(server)
 
 
 def rates_of(store: Store) -> Rates:
     """What counts how often something happens, over the connections of a store that `runs_of` takes, too."""
     from satchel.memory.rates import MemoryRates, ServerRates  # noqa: PLC0415 - loaded only when used
-    from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
 
-    return ServerRates(store) if isinstance(store, ServerStore) else MemoryRates()
+    server, _ = _behind(store)
+    return ServerRates(server) if server else MemoryRates()
 
 
 def deliveries_of(store: Store) -> Deliveries:
-    """What keeps what has to be told to somebody outside, over the connections of a store as above."""
-    from satchel.memory.deliveries import MemoryDeliveries, ServerDeliveries  # noqa: PLC0415 - loaded only when used
-    from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
+    """What keeps what has to be told to somebody outside, over the connections of a store as above.
 
-    return ServerDeliveries(store) if isinstance(store, ServerStore) else MemoryDeliveries()
+    Encrypted if the store is.
+    """
+    from satchel.memory.deliveries import MemoryDeliveries, SealedDeliveries, ServerDeliveries  # noqa: PLC0415 - as above
+
+    server, keys = _behind(store)
+    if server is None:
+        return MemoryDeliveries()
+    return SealedDeliveries(server, keys) if keys else ServerDeliveries(server)
 
 
 def crons_of(store: Store) -> Crons:
-    """What keeps crons, over the connections of a store that `runs_of` takes, too; encrypted if the store is."""
-    from satchel.memory.crons import MemoryCrons, SealedCrons, ServerCrons  # noqa: PLC0415 - loaded only when used
+    """What keeps crons, over the connections of a store as above; encrypted if the store is."""
+    from satchel.memory.crons import MemoryCrons, SealedCrons, ServerCrons  # noqa: PLC0415 - as above
+
+    server, keys = _behind(store)
+    if server is None:
+        return MemoryCrons()
+    return SealedCrons(server, keys) if keys else ServerCrons(server)
+
+
+def _behind(store: Store) -> tuple[ServerStore | None, Keyring | None]:
+    """The server that keeps a store, and the keys of one that is encrypted."""
     from satchel.memory.redis_store import ServerStore  # noqa: PLC0415 - as above
     from satchel.memory.sealed import SealedStore  # noqa: PLC0415 - as above
 
-    if isinstance(store, SealedStore) and isinstance(store.inner, ServerStore):
-        return SealedCrons(store.inner, store.keys)
-    return ServerCrons(store) if isinstance(store, ServerStore) else MemoryCrons()
+    store, keys = (store.inner, store.keys) if isinstance(store, SealedStore) else (store, None)
+    return (store if isinstance(store, ServerStore) else None), keys
 
 
 async def _embedded() -> Store:

@@ -7,28 +7,29 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from satchel.memory.keys import deliveries_key
 from satchel.memory.open import deliveries_of, rates_of
 from satchel.memory.redis_store import ServerStore
-from tests.stores import BACKENDS
+from tests.stores import BACKENDS, SEALED, open_part
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from satchel.memory.store import Store
 
-pytestmark = pytest.mark.parametrize("store", BACKENDS, indirect=True)
+pytestmark = pytest.mark.parametrize("store", [*BACKENDS, SEALED], indirect=True)
 
 
 @pytest.fixture(autouse=True)
 async def clean(store: Store) -> AsyncIterator[None]:
     yield
-    if isinstance(store, ServerStore):  # buckets expire
-        await store.connection.redis.flushall()
+    if isinstance(server := open_part(store), ServerStore):  # buckets expire
+        await server.connection.redis.flushall()
 
 
 async def test_so_many_may_come_at_once_and_then_one_at_a_time(store: Store) -> None:
     first, second = rates_of(store), rates_of(store)  # two processes share what the store counts
-    both = [first, first] if not isinstance(store, ServerStore) else [first, second]
+    both = [first, first] if not isinstance(open_part(store), ServerStore) else [first, second]
     waits = [await both[n % 2].take("t", "key", rate=0.1, burst=5) for n in range(7)]
     assert waits[:5] == [0.0] * 5
     assert all(9 < wait <= 10 for wait in waits[5:])
@@ -58,8 +59,12 @@ async def test_a_delivery_is_had_by_one_until_its_time_is_over_and_then_by_anoth
     assert await kept.take(later, wait=60) is None
     await kept.put(one, b"again", wait=0)
     assert await kept.take(one, wait=60) == b"again"
+    server = open_part(store)
+    if isinstance(server, ServerStore):
+        (seen,) = await server.connection.redis.hvals(deliveries_key("a:b"))
+        assert (seen == b"again") == (server is store)
     for name in (one, other, later):
         await kept.done(name)
     assert await kept.due(10) == []
-    if isinstance(store, ServerStore):
-        assert await store.connection.redis.keys("*") == []
+    if isinstance(server, ServerStore):
+        assert await server.connection.redis.keys("*") == []
