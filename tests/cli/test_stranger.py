@@ -72,6 +72,15 @@ def test_a_line_that_is_no_trajectory_is_told_without_words_of_python(inside: Ru
         assert told.startswith("error: odd.jsonl, line 1: not a trajectory (its values are of other types)")
 
 
+def test_the_name_of_a_thread_cannot_draw_on_the_terminal(inside: Run) -> None:
+    name = "a\x1b[31m\nb"
+    told = inside("run", "hi", "--model", "sim:echo", "--thread", name).stderr
+    told += inside("threads", "ls").stdout
+    assert "\x1b" not in told
+    assert told.count("a [31m b") == 2
+    inside("threads", "rm", name)
+
+
 @pytest.mark.parametrize(
     ("command", "ended"),
     [
