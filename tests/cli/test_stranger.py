@@ -21,6 +21,7 @@ BROKEN = {
     "raises": ("1 / 0", "raises.py, line 1: ZeroDivisionError: division by zero"),
     "leaves": ("\nraise SystemExit", "leaves.py, line 2: SystemExit"),
     "lacks": ("import no_such_library", "lacks.py, line 1: ModuleNotFoundError: No module named 'no_such_library'"),
+    "errs": ("from satchel import Agent\nagent = Agent('sim:nobody')", "error: unknown model 'sim:nobody'"),
     "spells": ("def", "invalid syntax (spells.py, line 1)"),
 }
 """Modules of agents, and what is said of each."""
