@@ -84,8 +84,8 @@ def result(ended: RunResult, *, as_json: bool) -> int:
     usd = "unknown" if ended.usage.usd is None else f"${ended.usage.usd:.4f}"
     used, share = ended.usage, f"{ended.state.surface_share:.0%} of them system text and tools"
     say(
-        f"{ended.outcome}: thread {ended.thread}, {used.model_calls} model calls, {used.tool_calls} tool calls, "
-        f"{used.input:,} tokens in ({share}), {used.output:,} out, cost {usd}"
+        f"{ended.outcome}: thread {short(ended.thread, 200)}, {used.model_calls} model calls, "
+        f"{used.tool_calls} tool calls, {used.input:,} tokens in ({share}), {used.output:,} out, cost {usd}"
         + (f"; {ended.detail}" if ended.detail else "")
     )
     if ended.outcome == "done":

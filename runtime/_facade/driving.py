@@ -12,7 +12,7 @@ from traceback import extract_tb
 from typing import Any
 
 from satchel import console
-from satchel.memory.errors import ConfigError
+from satchel.memory.errors import ConfigError, SatchelError
 from satchel.runtime.agent import Agent
 from satchel.runtime.budget import Budget
 from satchel.runtime.events import Event, RunEnded
@@ -40,6 +40,8 @@ def _load(at: str) -> object:
     sys.path.insert(0, "")  # as `python -m` does: the user's own module stands in the working directory
     try:
         return getattr(import_module(module), name or "agent")
+    except SatchelError:
+        raise  # an agent that cannot be made says so itself
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a module of the user's may raise anything
         *_, last = extract_tb(error.__traceback__)
         if last.filename == __file__ or last.filename.startswith("<frozen"):  # it was never begun

@@ -112,7 +112,8 @@ def tell(row: dict[str, Any]) -> str:
     points = f"{row['checkpoints']} checkpoints" if row["checkpoints"] else ""
     age = "" if row["at"] is None else f"{_span(time.time() - row['at'])} ago"
     rest = [row["outcome"] or "", points, f"expires after {_span(row['expire'])}" if row["expire"] else ""]
-    told = f"{row['thread']:32} {row['entries']:>7} entries {size:>18} {age:>9}  {', '.join(filter(None, rest))}"
+    name, notes = short(row["thread"], 200), ", ".join(filter(None, rest))
+    told = f"{name:32} {row['entries']:>7} entries {size:>18} {age:>9}  {notes}"
     return told.rstrip()
 
 

@@ -21,6 +21,7 @@ BROKEN = {
     "raises": ("1 / 0", "raises.py, line 1: ZeroDivisionError: division by zero"),
     "leaves": ("\nraise SystemExit", "leaves.py, line 2: SystemExit"),
     "lacks": ("import no_such_library", "lacks.py, line 1: ModuleNotFoundError: No module named 'no_such_library'"),
+    "errs": ("from satchel import Agent\nagent = Agent('sim:nobody')", "error: unknown model 'sim:nobody'"),
     "spells": ("def", "invalid syntax (spells.py, line 1)"),
 }
 """Modules of agents, and what is said of each."""
@@ -70,6 +71,15 @@ def test_a_line_that_is_no_trajectory_is_told_without_words_of_python(inside: Ru
         (folder / "odd.jsonl").write_text(json.dumps(value))
         told = inside("replay", "odd.jsonl", "--context-limit", "8000", "--prompts", "p.jsonl", code=1).stderr
         assert told.startswith("error: odd.jsonl, line 1: not a trajectory (its values are of other types)")
+
+
+def test_the_name_of_a_thread_cannot_draw_on_the_terminal(inside: Run) -> None:
+    name = "a\x1b[31m\nb"
+    told = inside("run", "hi", "--model", "sim:echo", "--thread", name).stderr
+    told += inside("threads", "ls").stdout
+    assert "\x1b" not in told
+    assert told.count("a [31m b") == 2
+    inside("threads", "rm", name)
 
 
 @pytest.mark.parametrize(
