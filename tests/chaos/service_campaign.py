@@ -256,12 +256,18 @@ async def judge(site: Site, found: Found, sent: Sent) -> None:
         found.counts["runs"] += 1
         found.counts["attempts after the first"] += max(attempts, default=1) - 1
         found.counts["streams read across kills"] += name in sent.seen
-    state = await site.ask("GET", f"/threads/{sent.thread}/state")
-    done = state["values"].get("done", [])
-    missing, twice = set(range(len(sent.runs))) - set(done), len(done) - len(set(done))
-    found.counts["threads in order"] += done == list(range(len(sent.runs)))
-    found.faults += ["a run is lost"] * len(missing) + ["a run was done twice"] * twice
-    if done != sorted(done):
+    rows = list(reversed(await site.ask("GET", f"/threads/{sent.thread}/runs?limit=1000")))
+    for row in rows:
+        if row["run_id"] not in sent.runs:  # accepted again by a server that was stopped amid its answer
+            found.counts["accepted twice"] += 1
+            await site.ask("GET", f"/threads/{sent.thread}/runs/{row['run_id']}/join")
+    accepted: list[int] = [row["metadata"]["number"] for row in rows]
+    done: list[int] = (await site.ask("GET", f"/threads/{sent.thread}/state"))["values"].get("done", [])
+    lost = (Counter(accepted) | Counter(range(len(sent.runs)))) - Counter(done)
+    twice = Counter(done) - Counter(accepted)
+    found.counts["threads in order"] += done == accepted
+    found.faults += ["a run is lost"] * lost.total() + ["a run was done twice"] * twice.total()
+    if not lost and not twice and done != accepted:
         said("runs of a thread are out of order")
 
 
