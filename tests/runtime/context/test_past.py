@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from satchel.memory.handles import ref
 from satchel.runtime.context import recall, tokens
 from satchel.runtime.context.context import Context
 from satchel.runtime.context.folding import ENTRY
+from satchel.runtime.messages_langchain import Layout
+from satchel.runtime.providers import provider
 from tests.invariants import chats
 from tests.invariants.chats import SALT, TAG, Chat
 
@@ -83,6 +86,21 @@ def test_rows_of_a_further_block_stand_under_the_header_of_the_block_before() ->
     assert made.past.digest.text.count("@ look(id)") == 1
     assert len(re.findall(rf"\[/?satchel {TAG}", made.past.digest.text)) == 2
     assert [row.args for row in rows_of(made)] == [(f"item_{n}",) for n in range(11)]
+
+
+def test_a_further_block_leaves_the_parts_before_it_as_a_provider_with_marks_has_cached_them() -> None:
+    """The mark stands where the digest ends, ahead of its last line, which each fold changes."""
+    layout, sent = Layout("ChatAnthropic", provider("ChatAnthropic", "claude-opus-5")), []
+    for count in (6, 12, 18):
+        made, _ = grown(*[step(n, json.dumps({"price": n})) for n in range(count)])
+        blocks = layout.prompt([*made.past.messages()])[0].content
+        sent.append([(block["text"], "cache_control" in block) for block in blocks if isinstance(block, dict)])
+    for before, after in pairwise(sent):
+        assert [text for text, _ in after[: len(before) - 1]] == [text for text, _ in before[:-1]]
+    for parts in sent:
+        assert [marked for _, marked in parts] == [False] * (len(parts) - 2) + [True, False]
+        assert parts[-1][0].startswith(f"[/satchel {TAG} up to turn ")
+    assert [len(parts) for parts in sent] == [2, 3, 4]
 
 
 def test_a_value_that_a_header_holds_for_all_rows_holds_for_those_of_the_next_block() -> None:
