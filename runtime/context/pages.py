@@ -45,11 +45,16 @@ def paged(every: list[Item], limit: int, said: int, handle: Handle, seq: int) ->
 
 def shelved(every: list[Item], handle: Handle, seq: int) -> tuple[list[Item], str | None]:
     """The items with the handles of their rows in a page numbered `seq`, if they are many; the rows stay."""
-    rows = [item for item in every if item.forms[0].kind == "row" and item.forms[0].refs]
+    rows = [item for item in every if _is_row(item)]
     if len(rows) < ROWS:
         return every, None
-    kept = [_without_handles(item) if item in rows else item for item in every]
+    kept = [_without_handles(item) if _is_row(item) else item for item in every]
     return [*kept, _entry("index of rows up to turn", rows, seq)], _page(rows, handle)
+
+
+def _is_row(item: Item) -> bool:
+    """Whether it is shown as a row with a handle."""
+    return item.forms[0].kind == "row" and bool(item.forms[0].refs)
 
 
 def _without_handles(item: Item) -> Item:
