@@ -24,6 +24,7 @@ from satchel.evals.replay import Replay, Trajectory
 from satchel.evals.suite import suite
 from satchel.evals.timed import Run, play
 from satchel.evals.traces import Replayed
+from satchel.runtime.context.block import HEADERS
 from satchel.runtime.context.epoch import block_size, newest
 from satchel.runtime.context.folding import ANEW, MOST, ROLE
 from satchel.runtime.mode import MODES
@@ -57,7 +58,7 @@ class Model:
         self._sizes = [0, *accumulate(taken.size for taken in run.taken)]
         self._behind = [0, *accumulate(taken.behind for taken in run.taken)]
         self._cuts = [newest(run.taken[:count]) for count in run.prompts]
-        self._block = cache(lambda start, end: int(run.share * block_size(run.taken[start:end])))
+        self._block = cache(lambda start, end: int(run.share * (block_size(run.taken[start:end]) + HEADERS)))
 
     def first(self) -> Way:
         """The first prompt."""

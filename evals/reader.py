@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-BLOCK = re.compile(r"^\[satchel (\S+)[^\n]*\]\n(.*?)^\[/satchel \1\]", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^\[satchel (\S+)[^\n]*\]\n(.*?)^\[/satchel \1(?: [^\n]*)?\]", re.DOTALL | re.MULTILINE)
 HEADER = re.compile(r"@ (?P<tool>[^(]+)\((?P<args>[^)]*)\)\S* -> (?P<rest>.*)")
 LISTING = re.compile(r"(?P<count>\d+) values?(?:, \d+ above)?(?:; rest: ?(?P<rest>.*))?")
 HANDLES = re.compile(r"(?:(?:^|\s)\s*res:[0-9a-z]{4,32})+(?: (?:says|names): .*)?$")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from satchel.evals.analyze import sent
 from satchel.evals.replay import Replay
 from satchel.runtime.context import recall
+from satchel.runtime.context.block import HEADERS
 from satchel.runtime.context.context import fixed
 from satchel.runtime.context.controller import Rates
 from satchel.runtime.context.folding import Fold
@@ -65,7 +66,7 @@ class Timed(Fold):
         before, expected = self.digest, self._outlook()
         done = super().fold(room, page_seq, deep=deep)
         if done and self.digest.blocks > max(1, before.blocks):
-            self.blocks.append((expected.folded - before.size, self.digest.size - before.size))
+            self.blocks.append((expected.folded - before.size + HEADERS, self.digest.size - before.size))
         return done
 
 

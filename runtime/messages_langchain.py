@@ -17,8 +17,11 @@ from satchel.runtime.providers import Provider
 EMPTY = "(no text)"
 """Stands for a message without a word, since providers refuse those."""
 
-DIGEST_END = re.compile(r"^\[/satchel \w+\](?=\n)", re.MULTILINE)
-"""Where a block of a digest ends and something follows."""
+DIGEST = re.compile(r"^\[satchel (\w+) summary .*?^(?=\[/satchel \1 )", re.MULTILINE | re.DOTALL)
+"""A digest in the words of a user, without its last line, which each fold changes."""
+
+BLANK = re.compile(r"(?<=\n)\n")
+"""What stands between two blocks of a digest."""
 
 
 class Layout:
@@ -88,7 +91,8 @@ class Layout:
 
 def _parts(text: str) -> list[str]:
     """The text of a user's message, each block of a digest a part of its own: so one more leaves the others cached."""
-    ends = [match.end() for match in DIGEST_END.finditer(text)]
+    digest = DIGEST.search(text)
+    ends = [*(m.start() for m in BLANK.finditer(text, *digest.span())), digest.end()] if digest else []
     parts = [text[start:end] for start, end in pairwise([0, *ends, len(text)])]
     return [part for part in parts if part.strip()] or [EMPTY]
 
@@ -98,11 +102,18 @@ def _tail(message: Message) -> str:
 
 
 def _marked(message: BaseMessage, mark: Mapping[str, Json]) -> BaseMessage:
-    """The message with a mark on its last block; a reply, which carries none, as it is."""
+    """The message with a mark on its last block, or where its digest ends; a reply, which carries none, as it is."""
     if isinstance(message, AIMessage) or not isinstance(message.content, list):
         return message
-    *others, last = message.content
-    return _saying(message, [*others, {**last, **mark}] if isinstance(last, dict) else message.content)
+    blocks = message.content
+    at = next((n for n, block in enumerate(blocks) if isinstance(block, dict) and _closes(block)), len(blocks)) - 1
+    last = blocks[at]
+    return _saying(message, [*blocks[:at], {**last, **mark}, *blocks[at + 1 :]] if isinstance(last, dict) else blocks)
+
+
+def _closes(block: Mapping[str, Json]) -> bool:
+    """Whether a block begins with the last line of a digest."""
+    return str(block.get("text", "")).startswith("[/satchel ")
 
 
 def _saying(message: BaseMessage, content: Any) -> BaseMessage:

@@ -56,7 +56,7 @@ class Model(Protocol):
 Policy = Callable[[Sequence[Message], Sequence[Json]], Answer]
 """Messages and tool schemas to an answer; the same prompt always gives the same answer."""
 
-_FOLDED = re.compile(r"^\[satchel \S+ (?:summary|turns) up to (?:turn )?(\d+)\b", re.MULTILINE)
+_FOLDED = re.compile(r"^\[/satchel \S+ up to turn (\d+)\]", re.MULTILINE)
 
 
 class Scripted:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from satchel.runtime.history import History
     from satchel.runtime.spec import Spec
 
-ENGINE = 3
+ENGINE = 4
 """Raised whenever the same log gives other prompts than before; tests/runtime/test_snapshot.py notices when it must."""
 
 FIELD = "snapshot"

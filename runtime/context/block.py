@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from satchel.runtime.context import tokens
 from satchel.runtime.context.item import DENSE
 from satchel.runtime.context.symbols import names, woven
-from satchel.runtime.context.tables import render_tables
+from satchel.runtime.context.tables import Header, render_tables
 
 if TYPE_CHECKING:
     from satchel.runtime.context.item import Form, Item, Kind
@@ -36,7 +36,10 @@ INDEXED: tuple[Kind, ...] = ("line", "text", "said", "loose", "key", "handle")
 LINES: tuple[Kind, ...] = ("line", "text", "said", "loose")
 
 FRAME = 80
-"""Tokens of the lines that open and close a block, at most."""
+"""Tokens of the lines that open and close a digest, at most."""
+
+HEADERS = 40
+"""Tokens of lines between its items, which may be added to what is expected of a block."""
 
 MARK = 3
 """Tokens before the first name of an item."""
@@ -49,7 +52,7 @@ Weigh = Callable[[str], float]
 """From a name to the chance that it is needed again."""
 
 Head = Callable[[bool], str]
-"""The first line of a block, from whether it shows handles."""
+"""The first line of a block, from whether it shows handles; "" if it has none."""
 
 Chosen = list[tuple["Item", "Form"]]
 
@@ -65,29 +68,42 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Above:
-    """What stands in earlier blocks already: names, and the cells of rows."""
+    """What stands in earlier blocks: names, the cells of rows, and the header under which the last rows are."""
 
     names: frozenset[str] = frozenset()
     cells: frozenset[str] = frozenset()
+    header: Header | None = None
 
 
-def fitted(
-    every: Sequence[Item], limit: int, by: Lookup, head: Head, above: Above = Above()
-) -> tuple[Chosen, str, int] | None:
-    """Forms, text and size in at most `limit` tokens, under the line `head`; None if not even the handles fit.
+class Made(NamedTuple):
+    """A block: the form of each item, its lines, their size in tokens, and the header that more rows may follow."""
+
+    chosen: Chosen
+    text: str
+    size: int
+    header: Header | None
+
+
+def fitted(every: Sequence[Item], limit: int, by: Lookup, head: Head, above: Above = Above()) -> Made | None:
+    """A block in at most `limit` tokens, under the line `head`; None if not even the handles fit.
 
     Forms are sized by estimates, so the room shrinks until the text fits.
     """
-    room = limit - FRAME
+    room = limit - tokens.count(head(True))  # noqa: FBT003 - with the words on handles
     for _ in range(8):
         formed = _choose(every, room - sum(item.said for item in every if item.now))
         chosen = _indexed(formed, room - sum(form.size for _, form in formed), by.weigh, above.names)
-        text = _render(chosen, head, by, above.cells)
-        size = tokens.count(text)
-        if size <= limit:
-            return chosen, text, size
-        room = min(room, size) - (size - limit) - 8
+        block = made(chosen, head, by, above)
+        if block.size <= limit:
+            return block
+        room = min(room, block.size) - (block.size - limit) - 8
     return None
+
+
+def made(chosen: Chosen, head: Head, by: Lookup, above: Above = Above()) -> Made:
+    """A block of items in the forms that are given."""
+    text, header = _render(chosen, head, by, above)
+    return Made(chosen, text, tokens.count(text), header)
 
 
 def _choose(every: Sequence[Item], room: int) -> Chosen:
@@ -138,21 +154,23 @@ def _indexed(chosen: Chosen, left: float, weigh: Weigh, above: frozenset[str]) -
     return [(item.only(picked.get(n, set())), form) for n, (item, form) in enumerate(chosen)]
 
 
-def _render(chosen: Chosen, head: Head, by: Lookup, above: frozenset[str]) -> str:
+def _render(chosen: Chosen, head: Head, by: Lookup, above: Above) -> tuple[str, Header | None]:
     handle = by.handle
     named = [(item, form, _names(item, form)) for item, form in chosen]
-    tables = render_tables([(form, said) for _, form, said in named if form.table], handle, above)
+    rows = [(form, said) for _, form, said in named if form.table]
+    tables, header = render_tables(rows, handle, above.cells, above.header)
     users = [line(item, form, handle) for item, form, _ in named if form.kind == "user"]
     lines = [line(i, f, handle) for i, f, said in named if f.kind in LINES or (f.kind == "handle" and said)]
     bare = _bare([form for _, form, said in named if form.kind == "handle" and not said], handle)
+    texts = [*users, *lines]
     body = [
-        *users,
         *tables,
-        *["@ texts"] * bool(tables and lines),
-        *lines,
+        *["@ texts"] * bool(texts and (tables or header)),
+        *texts,
         *(["@ older: " + " ".join(bare)] if bare else []),
     ]
-    return "\n".join([head(any(form.refs for _, form in chosen)), *body, f"[/satchel {by.tag}]"])
+    text = "\n".join(filter(None, [head(any(form.refs for _, form in chosen)), *body]))
+    return text, None if texts or bare else header
 
 
 def _bare(forms: Sequence[Form], handle: Handle) -> list[str]:

@@ -1,7 +1,8 @@
 """The digest: a bounded summary of everything older than the epoch, and the certificate that nothing was lost.
 
-It is a sequence of blocks. A fold appends one, so that what a provider has cached of the others goes on; only when they
-have become too long, or say something that is out of date, are all items written anew as one.
+It is a sequence of blocks, with a blank line between two. A fold appends one, so that what a provider has cached of the
+others goes on. All items are written anew as one only when that has become so much shorter that it pays, when they are
+too long, or when they say something that is out of date. No quoted text has a blank line.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from dataclasses import dataclass, field, replace
 from satchel.memory.handles import HANDLE
 from satchel.memory.records import Json
 from satchel.prompts import render
-from satchel.runtime.context import block
+from satchel.runtime.context import block, tokens
 from satchel.runtime.context.block import Above, Chosen, Handle, Lookup
-from satchel.runtime.context.item import DENSE, PER_HANDLE, SHORT, Form, Item
-from satchel.runtime.context.tables import cells
+from satchel.runtime.context.item import DENSE, Form, Item
+from satchel.runtime.context.pages import paged, shelved
+from satchel.runtime.context.tables import Header, cells
 
-PAGE_ABOVE, PAGE_TO = 0.9, 0.5
-"""Share of the digest that bare handles may take, and to which a page of the oldest brings them down."""
-
+END = 24
+"""Tokens of the line that closes a digest, at most."""
 
 USER = 0.25
 """Share of the digest that words of the user may take before any handle is given room."""
@@ -39,6 +40,7 @@ class Digest:
     certificate: dict[str, Json] = field(default_factory=dict)
     page: str | None = None
     blocks: int = 1
+    header: Header | None = None
 
     @property
     def handles(self) -> bool:
@@ -60,17 +62,19 @@ def append(old: Digest, new: Sequence[Item], *, turns: int, limit: int, by: Look
     above = Above(
         frozenset(name.text for item in old.items for name in item.names),
         frozenset(cell for item in old.items for cell in cells(item.forms[0])),
+        old.header,
     )
-    made = block.fitted(every, limit, by, _head("block", by.tag, turns, first=not old.handles), above)
+    made = block.fitted(every, limit, by, _head("block", by.tag, first=not old.handles), above)
     if made is None:
         return None
-    chosen, text, size = made
-    certificate = certify(chosen, text, by.handle)
-    if certificate["missing"] or any(item.now and not item.lead for item, _ in chosen):
+    stands = f"{old.header.line()}\n{made.text}" if old.header else made.text
+    certificate = certify(made.chosen, stands, by.handle)
+    if certificate["missing"] or any(item.now and not item.lead for item, _ in made.chosen):
         return None
-    kept = tuple(item.at(form) for item, form in chosen)
-    both, size = f"{old.text}\n{text}", old.size + size + 1
-    return Digest((*old.items, *kept), both, size, turns, certificate, blocks=old.blocks + 1)
+    kept = tuple(item.at(form) for item, form in made.chosen)
+    before, _, end = old.text.rpartition("\n")
+    text, size = _closed(f"{before}\n\n{made.text}", old.size - tokens.count(end) + 2 + made.size, by.tag, turns)
+    return Digest((*old.items, *kept), text, size, turns, certificate, None, old.blocks + 1, made.header)
 
 
 def fold(old: Digest, new: Sequence[Item], *, turns: int, limit: int, page_seq: int, by: Lookup) -> Digest | None:
@@ -79,26 +83,51 @@ def fold(old: Digest, new: Sequence[Item], *, turns: int, limit: int, page_seq: 
     Pure: the same arguments give the same bytes. `page_seq` numbers the page of older handles, should one be needed.
     Returns None if not even the handles fit, or if the certificate fails.
     """
-    every, page = _paged(_stated(_superseded([*old.items, *new]), limit), limit, by.handle, page_seq)
+    stated = _stated(_superseded([*old.items, *new]), limit)
+    said = sum(form.size for item in stated if (form := item.form("user")))
+    every, page = paged(stated, limit, min(said, int(limit * USER)), by.handle, page_seq)
     for _ in range(2):
-        made = block.fitted(every, limit, by, _head("summary", by.tag, turns))
+        made = block.fitted(every, limit - END, by, _head("summary", by.tag))
         if made is None:
             return None
-        chosen, text, size = made
-        certificate = certify(chosen, text, by.handle)
+        certificate = certify(made.chosen, made.text, by.handle)
         lost = set(certificate["missing"])
         if not lost:
-            kept = tuple(item.at(form) for item, form in chosen)
-            return Digest(kept, text, size, turns, certificate, page)
+            kept = tuple(item.at(form) for item, form in made.chosen)
+            text, size = _closed(made.text, made.size, by.tag, turns)
+            return Digest(kept, text, size, turns, certificate, page, header=made.header)
         every = [item.at(item.bare) if lost & {*item.parts} else item for item in every]  # the safer form
     return None
 
 
-def _head(text: str, tag: str, turns: int, *, first: bool = True) -> block.Head:
+def merged(old: Digest, *, page_seq: int, by: Lookup) -> Digest | None:
+    """The digest with all of its blocks as one: each item as it is shown, but nothing twice and nothing out of date.
+
+    The handles of rows go to a page numbered `page_seq`. Pure, as `fold`. Returns None if the certificate fails.
+    """
+    every, page = shelved(_superseded([*old.items]), by.handle, page_seq)
+    made = block.made([(item, item.forms[0]) for item in every], _head("summary", by.tag), by)
+    certificate = certify(made.chosen, made.text, by.handle)
+    if certificate["missing"]:
+        return None
+    text, size = _closed(made.text, made.size, by.tag, old.turns)
+    return Digest(tuple(every), text, size, old.turns, certificate, page, header=made.header)
+
+
+def _head(text: str, tag: str, *, first: bool = True) -> block.Head:
     """The first line of a block, by whether it shows handles; the `first` that does says what they are for."""
-    return lambda handles: render(
-        text, tag=tag, turns=str(turns), recall=render("handles") if handles and first else ""
-    )
+
+    def head(handles: bool) -> str:  # noqa: FBT001 - the one thing that it depends on
+        said = render("handles") if handles and first else ""
+        return render(text, tag=tag, recall=said) if said or text == "summary" else ""
+
+    return head
+
+
+def _closed(text: str, size: int, tag: str, turns: int) -> tuple[str, int]:
+    """A digest's lines with the last one, and their size."""
+    end = render("end", tag=tag, turns=str(turns))
+    return f"{text}\n{end}", size + 1 + tokens.count(end)
 
 
 def certify(chosen: Chosen, text: str, handle: Handle) -> dict[str, Json]:
@@ -159,26 +188,3 @@ def _outdated(old: Item, new: Item) -> bool:
         return False
     same = new.form(shown.kind)
     return same is None or (shown.rows, shown.lists, shown.text) != (same.rows, same.lists, same.text)
-
-
-def _paged(every: list[Item], limit: int, handle: Handle, seq: int) -> tuple[list[Item], str | None]:
-    bare = sum(item.bare.size + item.said * item.now for item in every)
-    said = sum(form.size for item in every if (form := item.form("user")))
-    if bare <= limit * PAGE_ABOVE - min(said, limit * USER):
-        return every, None
-    old: list[Item] = []
-    users: list[Item] = []
-    n = 0
-    while n < len(every) - 1 and bare > limit * PAGE_TO:
-        if every[n].form("user") or every[n].now:  # words of the user and what counts now outlive any page
-            users.append(every[n])
-        else:
-            old.append(every[n])
-            bare -= every[n].bare.size
-        n += 1
-    if not old:
-        return every, None
-    lines = [f"turn {i.turn}: " + block.line(i, i.form("line") or i.bare, handle) for i in old]
-    entry = Form("line", SHORT, (seq,), text=f"index of turns up to {old[-1].turn}")
-    page = Item(old[-1].turn, (seq,), (entry, Form("handle", PER_HANDLE, (seq,))))
-    return [*users, page, *every[n:]], "\n".join(lines)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from satchel.memory.handles import HANDLE
 from satchel.runtime.context import tokens
 from satchel.runtime.context.beside import Beside
-from satchel.runtime.context.block import FRAME, Lookup
-from satchel.runtime.context.controller import Outlook
-from satchel.runtime.context.digest import USER, Digest, append, fold
+from satchel.runtime.context.block import FRAME, HEADERS, Lookup
+from satchel.runtime.context.controller import Controller, Outlook
+from satchel.runtime.context.digest import USER, Digest, append, fold, merged
 from satchel.runtime.context.epoch import SLACK, Taken, block_size, newest
 from satchel.runtime.context.ingest import SHARE, arrive, slimmed
 from satchel.runtime.context.item import Item, items
@@ -42,7 +42,7 @@ class Kept:
     epoch: tuple[tuple[Turn, tuple[Item, ...]], ...]
     lexicon: tuple[Sighting, ...]
     turns: int
-    overpaid: float
+    controller: Controller
     handles: bool
     beside: Beside = field(default_factory=Beside)
 
@@ -126,9 +126,9 @@ class Fold:
         block = block_size(old)
         if self._appends(block, self._room):
             return Outlook(history, self.digest.size + block, block)
-        anew = min(int(ANEW * self._room), self.digest.size + block)
+        anew = min(int(ANEW * self._room), (self.digest.size or FRAME) + block)
         brings = not self.handles and any(taken.behind for taken in old)  # the tool `recall`, before all else
-        return Outlook(history, anew + brings * ENTRY, anew + brings * self.terms.fixed, brings)
+        return Outlook(history, anew + brings * ENTRY, anew + brings * self.terms.fixed, brings, self._turns)
 
     def _appends(self, block: int, room: int) -> bool:
         return bool(self.digest.items) and self.digest.size + block <= int(MOST * room)
@@ -156,24 +156,32 @@ class Fold:
         was, terms = self._beside, self.terms
         beside = was.folded(terms.tag, room, prose=terms.prose) if new or deep else was.again(terms.tag, room)
         visible = {name for taken in kept for name in _shown(taken.turn)}
-        by = Lookup(
-            self.terms.tag,
-            self.terms.handle,
-            lambda name: self._lexicon.weight(name, self._turns) * (VISIBLE if name in visible else 1.0),
-        )
+        seen, now = self._lexicon, self._turns
+        by = Lookup(terms.tag, terms.handle, lambda n: seen.weight(n, now) * (VISIBLE if n in visible else 1.0))
         for shown in (beside, beside.hidden()) if deep and beside.size else (beside,):
             free = room - task - sum(taken.size for taken in kept) - ROLE - shown.size
             if not deep and self._appends(block := block_size(old), min(room, int((free - room // 8) / MOST))):
-                digest = append(self.digest, new, turns=turns, limit=block, by=by)
+                digest = append(self.digest, new, turns=turns, limit=block + HEADERS, by=by)
                 if digest:
-                    self._settle(digest, kept, shown)
+                    self._settle(self._shorter(digest, page_seq, by), kept, shown)
                     return True
             for limit in self._limits([*self.digest.items, *new], room, free, deep=deep):
                 digest = fold(self.digest, new, turns=turns, limit=limit, page_seq=page_seq, by=by)
                 if digest:
+                    self.controller = self.controller.renewed()
                     self._settle(digest, kept, shown)
                     return True
         return False
+
+    def _shorter(self, longer: Digest, page_seq: int, by: Lookup) -> Digest:
+        """A digest that has grown by a block, or all of it as one, if that pays."""
+        one = merged(longer, page_seq=page_seq, by=by)
+        if one is None:
+            return longer
+        idle = longer.size - one.size
+        worn = self.controller.worn(idle, self.digest.size - idle)
+        self.controller = self.controller.renewed(0 if worn else idle)
+        return one if worn else longer
 
     def tell(self, prose: str) -> None:
         """Show a summariser's words until the next fold."""
@@ -182,17 +190,16 @@ class Fold:
 
     def kept(self) -> Kept:
         """Its state just after a fold."""
-        over = self.controller.overpaid
         epoch = tuple((taken.turn, taken.items) for taken in self._epoch)
         state = self._lexicon.state()
-        return Kept(self.digest, self._task, epoch, state, self._turns, over, self.handles, self._beside)
+        return Kept(self.digest, self._task, epoch, state, self._turns, self.controller, self.handles, self._beside)
 
     def restore(self, kept: Kept) -> None:
         """Be as the past was that gave `kept`."""
         self._task, self._turns, self.handles = kept.task, kept.turns, kept.handles
         self._lexicon.restore(kept.lexicon)
         self._settle(kept.digest, [Taken.of(*one) for one in kept.epoch], kept.beside)
-        self.controller = replace(self.controller, overpaid=kept.overpaid)
+        self.controller = kept.controller
 
     def _limits(self, every: Sequence[Item], room: int, free: int, *, deep: bool) -> Sequence[int]:
         """Tokens for the digest: its share, which leaves the epoch room to grow, or what rows and handles need.

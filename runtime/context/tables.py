@@ -10,12 +10,42 @@ A column `name=value` has that value in every row and is left out of them; `-` i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from satchel.runtime.context.item import Form, Table
+from satchel.runtime.context.item import Form, Table
 
 Handle = Callable[[int], str]
+Rows = Sequence[Sequence[str]]
+Members = Sequence[tuple[Form, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The header of a table, and of its columns the values that stand in it because all rows have them, else None."""
+
+    table: Table
+    fixed: tuple[str | None, ...]
+
+    @classmethod
+    def over(cls, table: Table, rows: Rows) -> Header:
+        """The header that is best for these rows."""
+        same = len(rows) > 1
+        return cls(table, tuple(v[0] if same and len({*v}) == 1 else None for v in zip(*rows, strict=True)))
+
+    def suits(self, table: Table, rows: Rows) -> bool:
+        """Whether these rows may stand under it."""
+        return self.table == table and all(f in (None, v) for row in rows for f, v in zip(self.fixed, row, strict=True))
+
+    def line(self) -> str:
+        """It as a line."""
+        name, head, columns, many = self.table
+        shown = [c if value is None else f"{c}={value}" for c, value in zip(columns, self.fixed, strict=True)]
+        return f"@ {name}({','.join(head)}) -> {'[] ' * many}{','.join(shown) or 'behind'}"
+
+    def row(self, key: str, row: Sequence[str]) -> str:
+        """A row below it."""
+        said = ",".join(cell for cell, value in zip(row, self.fixed, strict=True) if value is None)
+        return f"{key}: {said}" if said else f"{key}:"
 
 
 def cells(form: Form) -> list[str]:
@@ -23,34 +53,42 @@ def cells(form: Form) -> list[str]:
     return [cell for key, row in form.rows for cell in (*key.split(","), *row)]
 
 
-def render_tables(forms: Sequence[tuple[Form, str]], handle: Handle, before: frozenset[str]) -> list[str]:
-    """All rows, then all lists, as lines; `before` are the cells that stand in earlier blocks.
+def render_tables(
+    forms: Sequence[tuple[Form, str]], handle: Handle, before: frozenset[str], last: Header | None
+) -> tuple[list[str], Header | None]:
+    """All rows, then all lists, as lines, and the header that more rows may follow.
 
-    Beside each form stands what is said about it after its handles.
+    `before` are the cells that stand in earlier blocks, `last` the header under which their last rows stand: rows that
+    suit it come first, without a header of their own. Beside each form stands what is said about it after its handles.
     """
     tables: dict[Table, list[tuple[Form, str]]] = {}
     for form, more in forms:
         if form.rows:
             tables.setdefault(_table_of(form), []).append((form, more))
     above = before.union(*(cells(form) for form, _ in forms))
-    lines = [line for table, members in tables.items() for line in _table(table, members, handle)]
-    return lines + [_list(form, above, handle) for form, _ in forms if form.lists]
+    lines = list[str]()
+    for table, members in sorted(tables.items(), key=lambda one: not (last and last.suits(one[0], _rows(one[1])))):
+        rows = _rows(members)
+        if lines or not (last and last.suits(table, rows)):
+            last = Header.over(table, rows)
+            lines.append(last.line())
+        lines += _below(last, members, handle)
+    lists = [_list(form, above, handle) for form, _ in forms if form.lists]
+    return lines + lists, None if lists else last
+
+
+def _rows(members: Members) -> Rows:
+    return [row for form, _ in members for _, row in form.rows]
 
 
 def _table_of(form: Form) -> Table:
     return form.table or ("", (), (), False)
 
 
-def _table(table: Table, members: Sequence[tuple[Form, str]], handle: Handle) -> list[str]:
-    name, head, columns, many = table
-    rows = [row for form, _ in members for _, row in form.rows]
-    fixed = [len(rows) > 1 and len({row[c] for row in rows}) == 1 for c in range(len(columns))]
-    shown = [f"{c}={rows[0][n]}" if fixed[n] else c for n, c in enumerate(columns)]
-    out = [f"@ {name}({','.join(head)}) -> {'[] ' * many}{','.join(shown) or 'behind'}"]
+def _below(header: Header, members: Members, handle: Handle) -> list[str]:
+    out = list[str]()
     for form, more in members:
-        for key, row in form.rows:
-            cells = ",".join(cell for n, cell in enumerate(row) if not fixed[n])
-            out.append(f"{key}: {cells}" if cells else f"{key}:")
+        out += [header.row(key, row) for key, row in form.rows]
         out[-1] = " ".join([out[-1], *map(handle, form.refs), *filter(None, [more])])
     return out
 

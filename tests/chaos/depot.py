@@ -19,7 +19,7 @@ Running = Callable[[str, str], AbstractContextManager[None]]
 """From a tool's name and the call's idempotency key to what is done around its execution."""
 
 NOTE = re.compile(r"noted (\w+)=([^;\s]+);")
-FOLDED = re.compile(r"^\[satchel \S+ (?:summary|turns) up to (?:turn )?(\d+)", re.MULTILINE)
+FOLDED = re.compile(r"^\[/satchel \S+ up to turn (\d+)\]", re.MULTILINE)
 PREVIEW = re.compile(r"whole text: (res:[0-9a-z]+)")
 SERVICES = ("auth", "billing", "mail", "search")
 WORDS = (

@@ -138,10 +138,11 @@ def test_the_player_believes_the_digest_and_the_tail_does_not_confuse_it() -> No
     case = knapsack(3, difficulty=HARD, verbose=True)
     system, task = opening(case)
     digest = (
-        "[satchel 77777 summary up to turn 4]\n"
+        "[satchel 77777 summary of earlier turns]\n"
         "@ inspect(item_id) -> class,value,weight\nitem_000000000001: K,350,22\nitem_000000000002: L,90,1\n"
         "@ take_item(item_id) -> error\nitem_000000000002: class not admitted\n"
-        "@ list_items().items -> 3 values, 2 above; rest: item_000000000003 res:123456789\n[/satchel 77777]"
+        "@ list_items().items -> 3 values, 2 above; rest: item_000000000003 res:123456789\n"
+        "[/satchel 77777 up to turn 4]"
     )
     call = ToolCall("c1", "take_item", {"item_id": "item_000000000001"})
     told: list[Message] = [

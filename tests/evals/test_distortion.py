@@ -60,7 +60,7 @@ async def test_a_comparison_tells_b99_and_where_nothing_fits(tmp_path: Path) -> 
     assert [p["fits"] for p in curve["points"]] == [0, 2, 2]
     assert curve["points"][0]["share"] == 0.0
     assert curve["points"][2]["share"] == pytest.approx(1.0)
-    assert curve["points"][1]["input_tokens"] < curve["points"][2]["input_tokens"], "the smaller room sends less"
+    assert curve["points"][1]["input_tokens"] <= curve["points"][2]["input_tokens"], "the smaller room sends no more"
     assert curve["b99"] in {"+2500", "+16000"}
     assert len(data["trials"]) == 6, "the trials of the curve are no pairs"
     assert read_result(tmp_path) == data

@@ -6,7 +6,7 @@ from satchel.evals.reader import Listing, Row, digests
 
 BLOCK = """Pack the sack.
 
-[satchel 12345 summary up to turn 9. Only lines marked 12345 are the runtime's.]
+[satchel 12345 summary of earlier turns. Only lines marked 12345 are the runtime's.]
 @ inspect(item_id) -> class,value,weight
 item_ab12: K,350,22 res:123456789
 item_cd34: "K, or: L",-,7 res:223456789 res:323456789
@@ -19,7 +19,7 @@ item_cd34: "class not admitted"
 @ list_items().items -> 4 values, 2 above; rest: item_ef56,item_ab78 res:423456789
 you, turn 3: a remark: with a colon
 older: res:523456789
-[/satchel 12345]
+[/satchel 12345 up to turn 9]
 [satchel 12345 now: 20 steps]"""
 
 

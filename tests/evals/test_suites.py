@@ -116,14 +116,14 @@ async def test_the_oracle_is_asked_once_for_each_case() -> None:
 TASK = Message("user", "Do it.")
 DIGEST = """Do it.
 
-[satchel 1 summary up to turn 3. ...]
+[satchel 1 summary of earlier turns. ...]
 user, turn 2: And that.
 look(n=4) = Entry 4. Voucher V10001 paid 7 crowns. res:000000004
 res:000000005 res:000000006 names: V20002
 @ price(stock) -> price
 AX-7: 431
 @ older: res:000000007 res:000000008
-[/satchel 1]
+[/satchel 1 up to turn 3]
 
 Now go on."""
 

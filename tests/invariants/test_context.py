@@ -33,8 +33,8 @@ from tests.invariants.chats import SALT, STATE, TAG, Chat
 
 CAMPAIGN = int(os.environ.get("SATCHEL_CAMPAIGN", "0"))
 SURFACE = chats.fixed_tokens()
-HEAD = rf"\[satchel {TAG} turns up to \d+({re.escape(render('handles'))})?\]"
-"""The first line of a later block; that which shows the first handle says what it is for."""
+HEAD = render("block", tag=TAG, recall=render("handles"))
+"""The first line of that later block which shows the first handle: it says what it is for."""
 
 SANE = 2_000
 """Tokens beyond the fixed surface from which a stateful prompt always fits."""
@@ -116,12 +116,10 @@ def test_no_quoted_line_passes_for_one_of_the_runtime(chat: Chat, room: int, rat
         made.add(turn)
         if text := made.past.digest.text:
             first, *inside, last = text.splitlines()
-            assert first.startswith(f"[satchel {TAG} summary up to turn ")
-            assert last == f"[/satchel {TAG}]"
-            ours = [line for line in inside if chats.FORGED.match(line)]
-            assert ours[::2] == [f"[/satchel {TAG}]"] * (len(ours) // 2)
-            assert all(re.fullmatch(HEAD, line) for line in ours[1::2])
-            assert len(ours) // 2 == made.past.digest.blocks - 1
+            assert first.startswith(f"[satchel {TAG} summary of earlier turns")
+            assert re.fullmatch(rf"\[/satchel {TAG} up to turn \d+\]", last)
+            assert [line for line in inside if chats.FORGED.match(line)] in ([], [HEAD])
+            assert inside.count("") == made.past.digest.blocks - 1
         if page := made.past.digest.page:
             assert [line for line in page.splitlines() if not re.match(r"turn \d+: |\| ", line)] == []
 

@@ -17,12 +17,13 @@ VALUES = {
     "uncertain": {"name": "pay"},
     "cancelled": {"name": "pay"},
     "refused": {"name": "pay", "budget": "tool_calls"},
-    "block": {"tag": "k3v9", "turns": "128", "recall": ""},
+    "block": {"tag": "k3v9", "recall": ". recall reads the text behind a res: handle"},
+    "end": {"tag": "k3v9", "turns": "128"},
     "notes": {"tag": "k3v9"},
     "prose": {"tag": "k3v9"},
     "schema": {"name": "pay", "description": "Pay.", "schema": "its schema"},
     "unseen": {"name": "pay"},
-    "summary": {"tag": "k3v9", "turns": "120", "recall": ". recall reads the text behind a res: handle"},
+    "summary": {"tag": "k3v9", "recall": ". recall reads the text behind a res: handle"},
     "state": {"tag": "k3v9", "state": "12 steps, 30 tool calls left"},
 }
 
@@ -36,20 +37,23 @@ def test_each_text_renders_with_its_values_and_keeps_no_place_open(name: str) ->
 
 
 def test_the_texts_are_those_the_runtime_asks_for() -> None:
-    asked = "block cancelled continue final_answer handles late note noted notes progress prose recall refused schema"
+    asked = (
+        "block cancelled continue end final_answer handles late note noted notes progress prose recall refused schema"
+    )
     assert names() == (*asked.split(), "state", "summarise", "summary", "uncertain", "unseen", "unsettled")
 
 
 @pytest.mark.parametrize(
-    ("name", "limit"), [("progress", 120), ("summary", 70), ("block", 16), ("notes", 30), ("prose", 30), ("state", 30)]
+    ("name", "limit"),
+    [("progress", 120), ("summary", 70), ("block", 20), ("end", 20), ("notes", 30), ("prose", 30), ("state", 30)],
 )
 def test_texts_that_are_paid_for_each_turn_are_short(name: str, limit: int) -> None:
     assert tokens.count(render(name, **VALUES.get(name, {}))) <= limit
 
 
-@pytest.mark.parametrize("name", ["summary", "block", "notes", "prose", "state"])
+@pytest.mark.parametrize("name", ["summary", "block", "end", "notes", "prose", "state"])
 def test_lines_of_the_runtime_are_one_line_in_brackets_with_the_tag(name: str) -> None:
-    assert re.fullmatch(r"\[satchel k3v9\b[^\n]*\]", render(name, **VALUES[name]))
+    assert re.fullmatch(r"\[/?satchel k3v9\b[^\n]*\]", render(name, **VALUES[name]))
 
 
 def test_a_missing_value_is_an_error_that_names_it() -> None:

@@ -61,7 +61,9 @@ def test_within_the_first_message_that_differs_tokens_are_compared() -> None:
 def test_a_fold_is_compared_with_the_prompt_before_it() -> None:
     meter = Meter()
     meter.measure([SYSTEM, TASK, *turn(1), *turn(2)], TOOLS)
-    folded = Message("user", TASK.content + "\n\n[satchel k3v9 summary up to turn 1.]\n[/satchel k3v9]")
+    folded = Message(
+        "user", TASK.content + "\n\n[satchel k3v9 summary of earlier turns.]\n[/satchel k3v9 up to turn 1]"
+    )
     split = meter.measure([SYSTEM, folded, *turn(2)], TOOLS)
     assert size([SYSTEM]) < split.cached <= size([SYSTEM, TASK])
 

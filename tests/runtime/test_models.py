@@ -121,9 +121,8 @@ async def test_a_script_goes_on_by_the_prompt_alone_also_after_a_fold() -> None:
     policy = script(Answer(calls=(ToolCall("", "look", {"at": 1}), ToolCall("mine", "look", {}))), "two", "three")
     assert [c.id for c in policy([TASK], ()).calls] == ["call_0_0", "mine"]
     assert policy([TASK, Message("assistant", "x")], ()).text == "two"
-    folded = Message(
-        "user", f"{TASK.content}\n\n{render('summary', tag='k3v9', turns='1', recall='')}\n[/satchel k3v9]"
-    )
+    digest = f"{render('summary', tag='k3v9', recall='')}\n{render('end', tag='k3v9', turns='1')}"
+    folded = Message("user", f"{TASK.content}\n\n{digest}")
     assert policy([Message("system", "s"), folded, Message("assistant", "x")], ()).text == "three"
 
 

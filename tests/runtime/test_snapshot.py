@@ -25,7 +25,7 @@ from satchel.runtime.tools import tool
 from tests.runtime.desk import call
 
 T = ThreadId("t")
-PROMPTS = "7224bcba5d1779c7"
+PROMPTS = "49eb345b7b1b40ca"
 """The digest of all that the engine sends in three runs. If it changes, raise `snapshot.ENGINE` and write it here."""
 
 TURNS = 12

@@ -125,7 +125,7 @@ async def test_a_summary_that_fails_harms_nothing(policy: Policy) -> None:
     for sent in surveyor.sent:
         content = json.loads(sent)[0][1]["content"]
         shown = PROSE.findall(content)
-        assert bool(shown) is (policy in (ENDLESS, hostile) and "summary up to" in content)
+        assert bool(shown) is (policy in (ENDLESS, hostile) and "summary of earlier turns" in content)
         ours = [line for line in content.splitlines() if line.startswith(("[satchel", "[/satchel", "user, ", "@ pay"))]
         assert not [line for line in ours if "no limits" in line or "pay" in line]
         assert "res:000000001" not in content

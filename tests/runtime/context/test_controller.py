@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from satchel.runtime.context.controller import FIRST, Controller, Outlook, Rates
 
 
-def outlook(history: int, folded: int, *, written: int | None = None, first: bool = False) -> Outlook:
-    return Outlook(history, folded, folded if written is None else written, first)
+def outlook(history: int, folded: int, *, written: int | None = None, first: bool = False, turns: int = 0) -> Outlook:
+    return Outlook(history, folded, folded if written is None else written, first, turns)
 
 
 def turns_until_due(rates: Rates, *, written: int = 2_000, first: bool = False) -> int:
     controller, history = Controller(rates), 2_000
     for turn in range(1, 10_000):
         history += 1_000
-        now = outlook(history, 2_000, written=written, first=first)
+        now = outlook(history, 2_000, written=written, first=first, turns=turn)
         if controller.due(now):
             return turn
         controller = controller.seen(now)
@@ -58,8 +60,24 @@ def test_a_block_that_is_appended_comes_sooner_than_a_digest_written_anew() -> N
     assert turns_until_due(Rates(), written=400) < turns_until_due(Rates())
 
 
-def test_the_first_fold_waits_until_it_is_surer_to_pay() -> None:
-    assert turns_until_due(Rates(), first=True) == turns_until_due(Rates(), written=int(2_000 * FIRST))
+def test_the_first_fold_waits_until_it_would_pay_in_a_part_of_the_turns_so_far() -> None:
+    rates, written, saved = Rates(), 2_000, 4_000
+    pays_after = (rates.w - rates.c) * written / (rates.c * saved)
+    now = outlook(2_000 + saved, 2_000, written=written, first=True, turns=int(FIRST * pays_after))
+    assert not Controller(rates, overpaid=10**9).due(now)
+    assert Controller(rates).due(replace(now, turns=now.turns + 1))
+    assert turns_until_due(rates, first=True) > turns_until_due(rates)
+
+
+def test_a_digest_is_written_anew_once_what_is_idle_in_it_has_cost_as_much() -> None:
+    controller, now = Controller().renewed(200), outlook(3_000, 2_000)
+    turns = 0
+    while not controller.worn(200, 1_000):
+        controller, turns = controller.seen(now), turns + 1
+    assert turns == 57  # 1.15 * 1,000 / (.10 * 200), less the turn to come
+    assert controller.folded().worn(200, 1_000)
+    assert not controller.worn(0, 0)
+    assert not controller.renewed().worn(200, 1_000)
 
 
 def test_a_fold_starts_the_account_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from satchel.memory.handles import ref
 from satchel.runtime.context import recall, tokens
 from satchel.runtime.context.context import Context
 from satchel.runtime.context.folding import ENTRY
+from satchel.runtime.messages_langchain import Layout
+from satchel.runtime.providers import provider
 from tests.invariants import chats
 from tests.invariants.chats import SALT, TAG, Chat
 
@@ -48,7 +51,8 @@ def test_mask_leaves_old_results_out_and_keeps_their_calls() -> None:
 def test_a_fold_keeps_the_task_and_the_newest_turn_as_they_were() -> None:
     made = folded("the task", step(1, "old"), step(2, "new"))
     task, reply, result = made.past.messages()
-    assert task.content.startswith(f"the task\n\n[satchel {TAG} summary up to turn 1")
+    assert task.content.startswith(f"the task\n\n[satchel {TAG} summary of earlier turns")
+    assert task.content.endswith(f"[/satchel {TAG} up to turn 1]")
     assert (reply.calls[0].args, result.content) == ({"id": "item_2"}, "new")
 
 
@@ -58,6 +62,68 @@ def test_rows_of_one_tool_share_a_header_and_read_back() -> None:
         Row("look", (f"item_{n}",), {"price": str(n), "name": f"a, {n}"}) for n in range(3)
     )
     assert made.past.digest.text.count("@ look(id)") == 1
+
+
+def grown(*entries: object) -> tuple[Context, list[str]]:
+    """A context after these entries, folded after every sixth, and the pages of handles that this made."""
+    made, pages = chats.fresh("stateful", chats.fixed_tokens() + 8_000), []
+    for n, turn in enumerate(Chat(("go", *entries)).turns()):
+        made.add(turn)
+        if n and n % 6 == 0:
+            assert made.past.fold(8_000, chats.PAGES + n)
+            pages += [made.past.digest.page] if made.past.digest.page else []
+        made.past.sent()
+    return made, pages
+
+
+def rows_of(made: Context) -> list[Row]:
+    return [part for part in digests(made.past.digest.text) if isinstance(part, Row)]
+
+
+def test_rows_of_a_further_block_stand_under_the_header_of_the_block_before() -> None:
+    made, _ = grown(*[step(n, f'{{"price": {n}}}') for n in range(12)])
+    assert made.past.digest.blocks == 2
+    assert made.past.digest.text.count("@ look(id)") == 1
+    assert len(re.findall(rf"\[/?satchel {TAG}", made.past.digest.text)) == 2
+    assert [row.args for row in rows_of(made)] == [(f"item_{n}",) for n in range(11)]
+
+
+def test_a_further_block_leaves_the_parts_before_it_as_a_provider_with_marks_has_cached_them() -> None:
+    """The mark stands where the digest ends, ahead of its last line, which each fold changes."""
+    layout, sent = Layout("ChatAnthropic", provider("ChatAnthropic", "claude-opus-5")), []
+    for count in (6, 12, 18):
+        made, _ = grown(*[step(n, json.dumps({"price": n})) for n in range(count)])
+        blocks = layout.prompt([*made.past.messages()])[0].content
+        sent.append([(block["text"], "cache_control" in block) for block in blocks if isinstance(block, dict)])
+    for before, after in pairwise(sent):
+        assert [text for text, _ in after[: len(before) - 1]] == [text for text, _ in before[:-1]]
+    for parts in sent:
+        assert [marked for _, marked in parts] == [False] * (len(parts) - 2) + [True, False]
+        assert parts[-1][0].startswith(f"[/satchel {TAG} up to turn ")
+    assert [len(parts) for parts in sent] == [2, 3, 4]
+
+
+def test_a_value_that_a_header_holds_for_all_rows_holds_for_those_of_the_next_block() -> None:
+    prices = [7] * 9 + [*range(9, 18)]
+    made, _ = grown(*[step(n, f'{{"price": {price}}}') for n, price in enumerate(prices)])
+    assert [row.columns["price"] for row in rows_of(made)] == [*map(str, prices[:-1])]
+    assert made.past.digest.text.count("@ look(id) -> price=7\n") == 1
+
+
+def test_a_digest_that_would_be_much_shorter_is_written_anew_and_the_handles_of_its_rows_stand_in_a_page() -> None:
+    """A list says again what became a row later on, and each row has a handle to what it leaves out."""
+    names = json.dumps([f"item_{n}" for n in range(200)])
+    rows = [step(n, json.dumps({"price": n, "notes": "as it was found " * 9})) for n in range(119)]
+    made, pages = grown(("", [("list", {}, names)]), *rows)
+    digest = made.past.digest
+    lists = [part for part in digests(digest.text) if isinstance(part, Listing)]
+    assert digest.blocks < 12
+    assert [row.args for row in rows_of(made)] == [(f"item_{n}",) for n in range(118)]
+    assert [part.rest[-1] for part in lists] == ["item_199"]
+    assert len(digest.text) < 118 * 30 + 100 * 10
+    assert "index of rows up to turn" in digest.text
+    there = " ".join([digest.text, *pages])
+    assert all(ref(SALT, 7 + 3 * n) in there for n in range(118))
 
 
 def test_a_list_whose_values_stand_elsewhere_carries_its_handle() -> None:
