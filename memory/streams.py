@@ -24,11 +24,8 @@ if TYPE_CHECKING:
 
     Place = tuple[ThreadId, str]
 
-BUFFER = 256
-"""Events that wait for one follower, at most."""
-
-PAGE = 100
-"""Events of one page."""
+BUFFER, PAGE = 256, 100
+"""Events that wait for one follower, and of one page, at most."""
 
 AGAIN, SOON, LAST = 0.2, 0.05, 1.0
 """Seconds until the shared reader tries a silent store again, that it leaves a run to this process, which may be about
@@ -141,6 +138,11 @@ class Streams:
         for followers in self._followers.values():
             for follower in followers:
                 follower.miss()
+
+    @property
+    def going(self) -> int:
+        """How many runs are executed here."""
+        return len(self._writing)
 
     @contextmanager
     def writing(self, place: Place) -> Iterator[None]:

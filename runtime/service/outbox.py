@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from satchel.memory.runs import Events, Turn
     from satchel.memory.streams import Streams
 
-WAITS = {"metadata": 0.01, "message": 0.03}
-"""Events that wait for what comes next, by how their names begin, and for how many seconds."""
+SMALL = ("metadata", "message")
+"""What waits for what comes next: how the names of such events begin."""
+
+WAIT, MORE, LONGEST = 0.01, 0.002, 0.1
+"""Seconds that it waits: at least, more for each run that this process executes, and at most."""
 
 MOST = 32
 """Pieces that wait, at most."""
@@ -42,11 +45,10 @@ class Outbox:
             self._values = data
             return
         self._waiting.append((name, dumps(data)))
-        seconds = next((seconds for begins, seconds in WAITS.items() if name.startswith(begins)), None)
-        if seconds is None or len(self._waiting) >= MOST:
+        if not name.startswith(SMALL) or len(self._waiting) >= MOST:
             await self._write()
         elif self._timer is None and not self._last_values:
-            self._timer = asyncio.create_task(self._soon(seconds))
+            self._timer = asyncio.create_task(self._soon())
 
     async def flush(self) -> None:
         """Write what waits."""
@@ -64,8 +66,8 @@ class Outbox:
             events, self._waiting = self._waiting, []
         return events if self._values is None else [*events, ("values", dumps(self._values))]
 
-    async def _soon(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+    async def _soon(self) -> None:
+        await asyncio.sleep(min(WAIT + MORE * self._streams.going, LONGEST))
         self._timer = None
         try:
             await self._write()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
@@ -13,6 +14,8 @@ from satchel.memory.runs import END, START
 from satchel.runtime.service import faults, runs, threads, wire
 
 if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
     from satchel.memory.runs import Event
     from satchel.memory.store import ThreadId
     from satchel.runtime.service.caller import Caller
@@ -30,6 +33,32 @@ GONE = {"__error__": NONE}
 
 NAMES = {"messages-tuple": "messages"}
 """Modes whose events have another name."""
+
+
+class Streamed(StreamingResponse):
+    """A streamed answer that ends when its client goes; sent by the request's own task, which saves two."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI names it
+        """See ASGI."""
+        answering, gone = asyncio.current_task(), False
+
+        async def watch() -> None:
+            nonlocal gone
+            await self.listen_for_disconnect(receive)
+            gone = True
+            if answering is not None:
+                answering.cancel()
+
+        watching = asyncio.create_task(watch())
+        try:
+            await self.stream_response(send)
+        except asyncio.CancelledError:
+            if not gone or answering is None or answering.uncancel():
+                raise
+        finally:
+            watching.cancel()
+            if isinstance(self.body_iterator, AsyncGenerator):
+                await self.body_iterator.aclose()
 
 
 def place(path: str, below: str) -> dict[str, str]:
@@ -72,7 +101,7 @@ async def stream(
     shown = frozenset(NAMES.get(mode, mode) for mode in modes)
     body = _sse(call, thread, run, start, shown, ids=ids, cancel=cancel, new=new)
     headers = {**HEADERS, **place(f"/threads/{thread.name}/runs/{run}", "stream")}
-    return StreamingResponse(body, media_type=SSE, headers=headers)
+    return Streamed(body, media_type=SSE, headers=headers)
 
 
 def nothing(thread: ThreadId, run: str) -> StreamingResponse:
@@ -158,7 +187,7 @@ async def answer(
     """
     headers = place(f"/threads/{thread.name}/runs/{run}", "join")
     body = _answer(call, thread, run, cancel=cancel, kept=kept, new=new)
-    return StreamingResponse(body, media_type="application/json", headers=headers)
+    return Streamed(body, media_type="application/json", headers=headers)
 
 
 async def _answer(
