@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 ABOVE, TO = 0.9, 0.5
 """Share of the digest that bare handles may take, and to which a page of the oldest brings them down."""
 
-ROWS = 8
-"""Rows from which on their handles stand in a page: for fewer it would hardly be shorter than they are."""
+ROWS = 64
+"""Rows from which on their handles stand in a page: only in very long threads, for until then each is asked for
+directly. With 8 of them Opaque Knapsack costs 1 % less (46 to 365 turns), without such pages 3 to 6 % more from 200
+turns on."""
 
 
 def paged(every: list[Item], limit: int, said: int, handle: Handle, seq: int) -> tuple[list[Item], str | None]:
