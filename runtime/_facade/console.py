@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -41,6 +42,8 @@ def out(text: str) -> None:
     except BrokenPipeError:
         raise  # who read it has enough, as `head` has: the command ends without a word
     except OSError as error:
+        with suppress(OSError):  # else Python tries again at its end, and says so
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SatchelError(f"stdout cannot be written: {error.strerror}") from None
 
 

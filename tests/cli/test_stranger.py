@@ -91,12 +91,14 @@ def test_the_name_of_a_thread_cannot_draw_on_the_terminal(inside: Run) -> None:
         ("2>&- | wc -l", (0, "0\n", "")),
     ],
 )
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
 def test_an_output_that_is_full_or_closed_ends_a_command_quietly(
-    folder: Path, environment: dict[str, str], command: str, ended: tuple[int, str, str]
+    folder: Path, environment: dict[str, str], command: str, ended: tuple[int, str, str], buffered: str
 ) -> None:
     words = ["sh", "-c", f"{sys.executable} -m satchel {command}"]
     done = subprocess.run(
-        words, capture_output=True, text=True, cwd=folder, env=environment, timeout=60, check=False
+        words, capture_output=True, text=True, cwd=folder, env=environment | {"PYTHONUNBUFFERED": buffered},
+        timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == ended
 

@@ -185,7 +185,7 @@ def test_a_path_that_explodes_ends_in_time(path: str, text: str, monkeypatch: py
     monkeypatch.setattr(jsonpath, "SECONDS", 0.2)
     began = time.thread_time()
     answer = select(text, path=path)
-    assert time.thread_time() - began < 0.6
+    assert time.thread_time() - began < 1.0
     assert answer.startswith("(")
     assert tokens.count(answer) <= LIMIT
 
